@@ -1,0 +1,15 @@
+/* crypto: the only place in the core that knows OpenSSL (besides ag_wipe).
+ * Must never fall back to a weaker source or algorithm. */
+#ifndef AG_CORE_CRYPTO_H
+#define AG_CORE_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool ag_sha256(unsigned char out[32], const void *in, size_t n);
+/* In constant time for a given length; lengths may differ (then false). */
+bool ag_secret_eq(const char *a, size_t an, const char *b, size_t bn);
+/* The system's random generator; an ag_random_fn (core/env.h). */
+bool ag_crypto_random(void *ud, void *out, size_t n);
+
+#endif
