@@ -1,0 +1,49 @@
+/* client: one configured client: options, metadata, session, logins under way.
+ * Counted references: the binding's client and every flow hold one. Must never do I/O. */
+#ifndef AG_CORE_CLIENT_H
+#define AG_CORE_CLIENT_H
+
+#include "core/authz.h"
+#include "core/discovery.h"
+#include "core/env.h"
+#include "core/session.h"
+
+struct ag_flow;
+
+typedef struct ag_client {
+    ag_env env;
+    unsigned refs;
+    ag_str endpoint;            /* no trailing slash */
+    ag_str client_id;
+    ag_str client_secret;       /* not there: a public client */
+    ag_str scopes;              /* not there: the defaults */
+    ag_str allowed_origins;     /* "origin\norigin\n", not there: any */
+    ag_str user_agent;
+    bool sso_enabled, pre_authenticated_url_enabled, allow_http;
+    bool has_look;              /* the storage may be changed by others */
+    int64_t lock_timeout_ms;
+    int64_t next_look_ms;       /* boot clock: the fast path looks at the storage from then on */
+    ag_metadata metadata;
+    bool has_metadata;
+    ag_session session;
+    ag_login *logins;           /* started, not finished; newest first; owned */
+    struct ag_flow *lock_owner; /* borrowed: the flow that holds the storage's lock */
+    bool lock_orphaned;         /* its flow died without giving it back */
+} ag_client;
+
+ag_client *ag_client_new(const ag_env *env);        /* one reference; NULL: out of memory */
+void ag_client_ref(ag_client *c);
+void ag_client_unref(ag_client *c);                 /* the last one frees and wipes */
+
+/* Checks and keeps the endpoint; e: invalid_url, insecure_url, memory. allow_http must be set before. */
+bool ag_client_set_endpoint(ag_client *c, ag_view endpoint, ag_err *e);
+bool ag_client_allow_origin(ag_client *c, ag_view url, ag_err *e);
+/* May the access token go to this URL? (law 8) */
+bool ag_client_may_send_token(const ag_client *c, const ag_url *u);
+ag_record_owner ag_client_owner(const ag_client *c);
+/* Adds client_id and, for a confidential client, its secret (RFC 6749 section 2.3.1) to a form body or the headers. */
+bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form);
+/* The session's fast question, no I/O: nothing to refresh and nothing to look at? */
+bool ag_client_is_fresh(ag_client *c);
+
+#endif

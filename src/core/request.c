@@ -1,0 +1,138 @@
+/* request: putting a request together, and judging an answer that is no success.
+ * Must never let a secret of the request come back in an error. */
+#include "core/request.h"
+
+#include <string.h>
+
+#include "core/form.h"
+#include "core/http.h"
+#include "core/json.h"
+
+#define AG_SECRET_PREFIX 8      /* as many characters of a secret are already too many */
+
+void ag_request_free(const ag_alloc *a, ag_request *r)
+{
+    ag_str_free(a, &r->url);
+    ag_str_free(a, &r->headers);
+    ag_str_free(a, &r->body);
+    memset(r, 0, sizeof *r);
+}
+
+void ag_request_reset(const ag_alloc *a, ag_request *r, const char *method)
+{
+    size_t n = strlen(method);
+    ag_request_free(a, r);
+    if (n >= sizeof r->method)
+        n = sizeof r->method - 1;
+    memcpy(r->method, method, n);
+    r->max_body = AG_MAX_PROTOCOL_BODY;
+}
+
+bool ag_request_header(const ag_alloc *a, ag_request *r, const char *name, ag_view value)
+{
+    ag_buf b;
+    ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
+    ag_buf_view(&b, ag_str_view(&r->headers));
+    ag_http_add_header(&b, name, value);
+    if (!ag_buf_take(&b, &r->headers)) {
+        ag_buf_free(&b);
+        return false;
+    }
+    return true;
+}
+
+bool ag_request_bearer(const ag_alloc *a, ag_request *r, ag_view access_token)
+{
+    ag_buf b;
+    ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
+    ag_buf_view(&b, ag_str_view(&r->headers));
+    ag_buf_cstr(&b, "Authorization: Bearer ");
+    ag_buf_view(&b, access_token);
+    ag_buf_cstr(&b, "\r\n");
+    if (!ag_buf_take(&b, &r->headers)) {
+        ag_buf_free(&b);
+        return false;
+    }
+    return true;
+}
+
+bool ag_request_form(const ag_alloc *a, ag_request *r, ag_buf *body)
+{
+    if (!ag_buf_take(body, &r->body))
+        return false;
+    return ag_request_header(a, r, "Content-Type", AG_LIT("application/x-www-form-urlencoded"));
+}
+
+static bool contains(const char *text, const char *part, size_t n)
+{
+    size_t len = strlen(text), i;
+    for (i = 0; i + n <= len; i++)
+        if (memcmp(text + i, part, n) == 0)
+            return true;
+    return false;
+}
+
+/* Is any stretch of a secret in the text? A server, or somebody between, may echo what was sent. */
+static bool leaks(const char *text, const ag_view *withhold)
+{
+    size_t i;
+    for (; withhold->p != NULL; withhold++) {
+        size_t part = withhold->n < AG_SECRET_PREFIX ? withhold->n : AG_SECRET_PREFIX;
+        if (part == 0)
+            continue;
+        for (i = 0; i + part <= withhold->n; i++)
+            if (contains(text, withhold->p + i, part))
+                return true;
+    }
+    return false;
+}
+
+/* Copies the printable ASCII that RFC 6749 section 5.2 allows; anything else: nothing is copied. */
+static void copy_text(char *out, size_t size, ag_view v)
+{
+    size_t i, n = v.n < size - 1 ? v.n : size - 1;
+    out[0] = '\0';
+    for (i = 0; i < n; i++)
+        if (v.p[i] < 0x20 || v.p[i] > 0x7e)
+            return;
+    if (n > 0)
+        memcpy(out, v.p, n);
+    out[n] = '\0';
+}
+
+static bool read_oauth_error(const ag_answer *ans, const ag_view *withhold, ag_err *e)
+{
+    ag_err ignored;
+    ag_view error, description;
+    ag_json *body = ag_json_parse(ans->body.p, ans->body.n, &ignored);
+    bool found = body != NULL && ag_json_string(body, "error", &error) && error.n > 0;
+    if (found) {
+        (void)ag_fail(e, AG_E_OAUTH, "the server answered with an OAuth error");
+        copy_text(e->oauth_error, sizeof e->oauth_error, error);
+        if (ag_json_string(body, "error_description", &description))
+            copy_text(e->oauth_error_description, sizeof e->oauth_error_description, description);
+        if (leaks(e->oauth_error, withhold))
+            copy_text(e->oauth_error, sizeof e->oauth_error, AG_LIT("withheld"));
+        if (leaks(e->oauth_error_description, withhold))
+            copy_text(e->oauth_error_description, sizeof e->oauth_error_description,
+                      AG_LIT("[withheld: it held a secret]"));
+    }
+    ag_json_free(body);
+    return found;
+}
+
+bool ag_answer_fail(const ag_answer *ans, const ag_view *withhold, int64_t wall_ms, ag_err *e)
+{
+    static const ag_view none = { NULL, 0 };
+    if (withhold == NULL)
+        withhold = &none;
+    if (ans->status == 429)
+        (void)ag_fail(e, AG_E_RATE_LIMITED, "the server asks to slow down");
+    else if (ans->status >= 500)
+        (void)ag_fail(e, AG_E_SERVER, "the server failed with status %d", ans->status);
+    else if (ans->status < 400 || !read_oauth_error(ans, withhold, e))
+        (void)ag_fail(e, AG_E_INVALID_RESPONSE, "unexpected answer with status %d", ans->status);
+    e->status = ans->status;
+    e->retry_after = ag_http_retry_after(ans->headers, wall_ms);
+    return false;
+}

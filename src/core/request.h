@@ -1,0 +1,44 @@
+/* request: one HTTP exchange as the core asks for it: what to send, and what came back.
+ * Must never know how it is sent. */
+#ifndef AG_CORE_REQUEST_H
+#define AG_CORE_REQUEST_H
+
+#include <stdint.h>
+
+#include "core/alloc.h"
+#include "core/buf.h"
+#include "core/err.h"
+
+typedef struct ag_request {
+    char method[36];        /* a token, NUL-terminated */
+    ag_str url;             /* absolute, no fragment */
+    ag_str headers;         /* "Name: value\r\n" repeated */
+    ag_str body;            /* not there: no body (or the caller of fetch has it) */
+    size_t max_body;        /* bytes of the answer after decompression */
+    bool fresh;             /* on a connection of its own: must not be sent twice (law 5) */
+    bool secret;            /* request and answer hold tokens: wipe what held them */
+    bool keep_going;        /* once sent, the answer must be read whatever the caller does */
+} ag_request;
+
+/* Borrowed from whoever steps the flow; valid during the step only. */
+typedef struct ag_answer {
+    int status;
+    ag_view headers;        /* header block, see core/http.h */
+    ag_view body;
+} ag_answer;
+
+#define AG_MAX_PROTOCOL_BODY ((size_t)1 << 20)  /* discovery, token and user info answers, bytes */
+
+void ag_request_free(const ag_alloc *a, ag_request *r);         /* wipes; r is empty and usable again */
+void ag_request_reset(const ag_alloc *a, ag_request *r, const char *method);
+/* Adds "Name: value"; false when out of memory. */
+bool ag_request_header(const ag_alloc *a, ag_request *r, const char *name, ag_view value);
+bool ag_request_bearer(const ag_alloc *a, ag_request *r, ag_view access_token);
+/* Takes the buf's bytes as a form body and adds the Content-Type. */
+bool ag_request_form(const ag_alloc *a, ag_request *r, ag_buf *body);
+
+/* An answer that is no success: reads the OAuth error (RFC 6749 section 5.2) or judges by status.
+ * withhold: texts that must not come back in the description (NULL-p ends the list). Always false. */
+bool ag_answer_fail(const ag_answer *ans, const ag_view *withhold, int64_t wall_ms, ag_err *e);
+
+#endif

@@ -1,0 +1,23 @@
+/* token: requests to the token endpoint and their answers (RFC 6749 sections 4.1.3, 6, 5.1).
+ * Must never accept an answer with a token type it cannot use or a lifetime that makes no sense. */
+#ifndef AG_CORE_TOKEN_H
+#define AG_CORE_TOKEN_H
+
+#include "core/client.h"
+
+typedef struct ag_token_answer {
+    ag_str access_token;        /* always there */
+    ag_str refresh_token, id_token, device_secret, scope;   /* or not there */
+    int64_t expires_in_ms;
+} ag_token_answer;
+
+void ag_token_answer_free(const ag_alloc *a, ag_token_answer *t);
+
+bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, ag_request *out, ag_err *e);
+bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
+/* withhold: the secrets of the request, see ag_answer_fail. e: oauth, server, rate_limited, invalid_response, memory. */
+bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e);
+/* Moves a token answer into a record: what the answer lacks stays as it was. Stamps the arrival. */
+void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r);
+
+#endif
