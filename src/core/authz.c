@@ -1,0 +1,187 @@
+/* authz: building the authorization URL, and checking the callback. */
+#include "core/authz.h"
+
+#include <string.h>
+
+#include "core/crypto.h"
+#include "core/form.h"
+#include "core/url.h"
+
+ag_login *ag_login_new(const ag_env *env, ag_view redirect_uri, ag_err *e)
+{
+    ag_login *l = ag_new0(&env->alloc, sizeof *l);
+    if (l == NULL || !ag_str_set_view(&env->alloc, &l->redirect_uri, redirect_uri)) {
+        (void)ag_fail(e, AG_E_MEMORY, "no memory for a login");
+        goto fail;
+    }
+    if (!ag_random_text(env, l->state) || !ag_random_text(env, l->verifier)) {
+        (void)ag_fail(e, AG_E_RANDOM, "the system gave no random bytes");
+        goto fail;
+    }
+    l->started_ms = env->boot_ms;
+    return l;
+fail:
+    if (l != NULL)
+        ag_login_free(&env->alloc, l);
+    return NULL;
+}
+
+void ag_login_free(const ag_alloc *a, ag_login *l)
+{
+    ag_str_free(a, &l->redirect_uri);
+    ag_free_wiped(a, l, sizeof *l);
+}
+
+/* A redirect URI is http(s) to loopback, https, or an app's own scheme (RFC 8252 section 7). */
+static bool check_redirect_uri(ag_view uri, ag_err *e)
+{
+    size_t i;
+    bool colon = false;
+    for (i = 0; i < uri.n; i++) {
+        if (uri.p[i] <= 0x20 || uri.p[i] > 0x7e || uri.p[i] == '#')
+            return ag_fail(e, AG_E_INVALID_URL, "the redirect URI holds a character that may not be there");
+        colon = colon || (i > 0 && uri.p[i] == ':');
+    }
+    if (!colon || uri.n > 2048)
+        return ag_fail(e, AG_E_INVALID_URL, "the redirect URI is not an absolute URI");
+    return true;
+}
+
+bool ag_authz_url(const ag_alloc *a, const ag_metadata *m, ag_view client_id, ag_view scopes,
+                  const ag_authz_options *o, const ag_login *l, ag_str *out, ag_err *e)
+{
+    char challenge[AG_RANDOM_TEXT_LEN + 1];
+    ag_view base = ag_str_view(&m->authorization_endpoint);
+    ag_buf b;
+    size_t start;
+    if (!check_redirect_uri(ag_str_view(&l->redirect_uri), e))
+        return false;
+    if (!ag_pkce_challenge(l->verifier, challenge))
+        return ag_fail(e, AG_E_MEMORY, "SHA-256 failed");
+    ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
+    ag_buf_view(&b, base);
+    ag_buf_char(&b, memchr(base.p, '?', base.n) != NULL ? '&' : '?');
+    start = b.n;
+    ag_form_add(&b, start, "response_type", AG_LIT("code"));
+    ag_form_add(&b, start, "client_id", client_id);
+    ag_form_add(&b, start, "redirect_uri", ag_str_view(&l->redirect_uri));
+    ag_form_add(&b, start, "scope", scopes);
+    ag_form_add(&b, start, "code_challenge_method", AG_LIT("S256"));
+    ag_form_add(&b, start, "code_challenge", ag_view_of(challenge));
+    ag_form_add(&b, start, "state", ag_view_of(l->state));
+    ag_form_add(&b, start, "x_state", o->x_state);
+    ag_form_add(&b, start, "prompt", o->prompt);
+    ag_form_add(&b, start, "login_hint", o->login_hint);
+    ag_form_add(&b, start, "ui_locales", o->ui_locales);
+    ag_form_add(&b, start, "x_color_scheme", o->color_scheme);
+    ag_form_add(&b, start, "x_page", o->page);
+    ag_form_add(&b, start, "x_oauth_provider_alias", o->oauth_provider_alias);
+    ag_form_add(&b, start, "x_authentication_flow_group", o->authentication_flow_group);
+    ag_form_add(&b, start, "x_sso_enabled", o->sso_enabled ? AG_LIT("true") : AG_LIT("false"));
+    if (!o->sso_enabled)
+        ag_form_add(&b, start, "x_suppress_idp_session_cookie", AG_LIT("true"));
+    if (ag_buf_take(&b, out))
+        return true;
+    ag_buf_free(&b);
+    return ag_fail(e, AG_E_MEMORY, "no memory for the authorization URL");
+}
+
+/* One parameter of the callback; ABSENT leaves out alone. False: e is set. */
+static bool parameter(const ag_alloc *a, ag_view query, const char *key, ag_str *out, ag_err *e)
+{
+    bool oom = false;
+    switch (ag_form_get(a, query, key, out, &oom)) {
+    case AG_FORM_ABSENT:
+    case AG_FORM_ONE:
+        return true;
+    case AG_FORM_MANY:
+        return ag_fail(e, AG_E_CALLBACK, "the callback has the parameter %s twice", key);
+    case AG_FORM_BAD:
+        break;
+    }
+    if (oom)
+        return ag_fail(e, AG_E_MEMORY, "no memory to read the callback");
+    return ag_fail(e, AG_E_CALLBACK, "the callback's parameter %s cannot be read", key);
+}
+
+/* Authgear answers in the query; response_mode fragment is never asked for, so a fragment says nothing. */
+bool ag_callback_state(const ag_alloc *a, ag_view url, ag_str *state, ag_err *e)
+{
+    ag_callback_url parts;
+    ag_url_split_callback(url, &parts);
+    if (!parameter(a, parts.query, "state", state, e))
+        return false;
+    if (state->p == NULL)
+        return ag_fail(e, AG_E_CALLBACK, "the callback has no state");
+    return true;
+}
+
+static bool check_base(const ag_login *l, ag_view base, ag_err *e)
+{
+    ag_callback_url expected;
+    ag_url_split_callback(ag_str_view(&l->redirect_uri), &expected);
+    if (!ag_view_eq(expected.base, base))
+        return ag_fail(e, AG_E_CALLBACK, "the callback is not at this login's redirect URI");
+    return true;
+}
+
+static bool check_state(const ag_alloc *a, const ag_login *l, ag_view url, ag_err *e)
+{
+    ag_str state = { NULL, 0 };
+    bool ok = ag_callback_state(a, url, &state, e);
+    if (ok && !ag_secret_eq(state.p, state.n, l->state, AG_RANDOM_TEXT_LEN))
+        ok = ag_fail(e, AG_E_STATE_MISMATCH, "the callback's state is not the one that was sent");
+    ag_str_free(a, &state);
+    return ok;
+}
+
+/* RFC 9207: checked whenever it is there, required where the metadata announce it. */
+static bool check_issuer(const ag_alloc *a, const ag_metadata *m, ag_view query, ag_err *e)
+{
+    ag_str iss = { NULL, 0 };
+    bool ok = parameter(a, query, "iss", &iss, e);
+    if (ok && iss.p == NULL && m->iss_in_callback)
+        ok = ag_fail(e, AG_E_ISSUER_MISMATCH, "the callback lacks the issuer that this server announces");
+    if (ok && iss.p != NULL && !ag_view_eq(ag_str_view(&iss), ag_str_view(&m->issuer)))
+        ok = ag_fail(e, AG_E_ISSUER_MISMATCH, "the callback is from another issuer");
+    ag_str_free(a, &iss);
+    return ok;
+}
+
+static void copy_printable(char *out, size_t size, const ag_str *s)
+{
+    size_t i;
+    for (i = 0; s->p != NULL && i < s->n && i + 1 < size; i++)
+        out[i] = s->p[i] >= 0x20 && s->p[i] <= 0x7e ? s->p[i] : '?';
+    out[i] = '\0';
+}
+
+/* An error callback (RFC 6749 section 4.1.2.1): its words go into e. True: there was none. */
+static bool check_error(const ag_alloc *a, ag_view query, ag_err *e)
+{
+    ag_str error = { NULL, 0 }, description = { NULL, 0 };
+    bool ok = parameter(a, query, "error", &error, e);
+    if (ok && error.p != NULL) {
+        ok = parameter(a, query, "error_description", &description, e);
+        if (ok)
+            ok = ag_fail(e, AG_E_OAUTH, "the login was not completed");
+        copy_printable(e->oauth_error, sizeof e->oauth_error, &error);
+        copy_printable(e->oauth_error_description, sizeof e->oauth_error_description, &description);
+    }
+    ag_str_free(a, &error);
+    ag_str_free(a, &description);
+    return ok;
+}
+
+bool ag_callback_read(const ag_alloc *a, const ag_metadata *m, const ag_login *l, ag_view url, ag_str *code, ag_err *e)
+{
+    ag_callback_url parts;
+    ag_url_split_callback(url, &parts);
+    if (!check_base(l, parts.base, e) || !check_state(a, l, url, e)
+            || !check_issuer(a, m, parts.query, e) || !check_error(a, parts.query, e)
+            || !parameter(a, parts.query, "code", code, e))
+        return false;
+    if (code->p == NULL || code->n == 0)
+        return ag_fail(e, AG_E_CALLBACK, "the callback has no code");
+    return true;
+}

@@ -1,0 +1,154 @@
+/* client: options, and the questions that options decide. */
+#include "core/client.h"
+
+#include <string.h>
+
+#include "core/b64.h"
+#include "core/form.h"
+#include "core/url.h"
+
+ag_client *ag_client_new(const ag_env *env)
+{
+    ag_client *c = ag_new0(&env->alloc, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->env = *env;
+    c->refs = 1;
+    c->lock_timeout_ms = 30000;
+    return c;
+}
+
+void ag_client_ref(ag_client *c)
+{
+    c->refs++;
+}
+
+void ag_client_unref(ag_client *c)
+{
+    const ag_alloc a = c->env.alloc;
+    if (--c->refs > 0)
+        return;
+    while (c->logins != NULL) {
+        ag_login *next = c->logins->next;
+        ag_login_free(&a, c->logins);
+        c->logins = next;
+    }
+    ag_session_free(&a, &c->session);
+    ag_metadata_free(&a, &c->metadata);
+    ag_str_free(&a, &c->endpoint);
+    ag_str_free(&a, &c->client_id);
+    ag_str_free(&a, &c->client_secret);
+    ag_str_free(&a, &c->scopes);
+    ag_str_free(&a, &c->allowed_origins);
+    ag_str_free(&a, &c->user_agent);
+    ag_free_wiped(&a, c, sizeof *c);
+}
+
+bool ag_client_set_endpoint(ag_client *c, ag_view endpoint, ag_err *e)
+{
+    ag_url u;
+    if (!ag_url_parse(endpoint, &u, e) || !ag_url_check_secure(&u, c->allow_http, e))
+        return false;
+    if (u.query.p != NULL || u.fragment.p != NULL)
+        return ag_fail(e, AG_E_INVALID_URL, "the endpoint must have no query and no fragment");
+    while (endpoint.n > 0 && endpoint.p[endpoint.n - 1] == '/')
+        endpoint.n--;
+    if (!ag_str_set_view(&c->env.alloc, &c->endpoint, endpoint))
+        return ag_fail(e, AG_E_MEMORY, "no memory for a client");
+    return true;
+}
+
+bool ag_client_allow_origin(ag_client *c, ag_view url, ag_err *e)
+{
+    ag_url u;
+    ag_buf b;
+    if (!ag_url_parse(url, &u, e) || !ag_url_check_secure(&u, c->allow_http, e))
+        return false;
+    ag_buf_init(&b, &c->env.alloc, AG_BUF_NO_LIMIT);
+    ag_buf_view(&b, ag_str_view(&c->allowed_origins));
+    ag_url_write_origin(&b, &u);
+    ag_buf_char(&b, '\n');
+    if (ag_buf_take(&b, &c->allowed_origins))
+        return true;
+    ag_buf_free(&b);
+    return ag_fail(e, AG_E_MEMORY, "no memory for allowed_origins");
+}
+
+static bool origin_listed(const ag_client *c, const ag_url *u)
+{
+    ag_view left = ag_str_view(&c->allowed_origins);
+    ag_err ignored;
+    while (left.n > 0) {
+        const char *end = memchr(left.p, '\n', left.n);
+        ag_view one = { left.p, (size_t)(end - left.p) };
+        ag_url origin;
+        if (ag_url_parse(one, &origin, &ignored) && ag_url_same_origin(&origin, u))
+            return true;
+        left.n -= one.n + 1;
+        left.p = end + 1;
+    }
+    return false;
+}
+
+bool ag_client_may_send_token(const ag_client *c, const ag_url *u)
+{
+    ag_err ignored;
+    if (!ag_url_check_secure(u, c->allow_http, &ignored))
+        return false;
+    return c->allowed_origins.p == NULL || origin_listed(c, u);
+}
+
+ag_record_owner ag_client_owner(const ag_client *c)
+{
+    return (ag_record_owner){ ag_str_view(&c->endpoint), ag_str_view(&c->client_id) };
+}
+
+/* client_secret_basic: both parts form-encoded, then base64 (RFC 6749 section 2.3.1). */
+static bool add_basic(const ag_client *c, ag_request *r)
+{
+    const ag_alloc *a = &c->env.alloc;
+    ag_buf plain, line;
+    bool ok = false;
+    size_t size;
+    char *encoded = NULL;
+    ag_buf_init(&plain, a, 1 << 16);
+    ag_buf_init(&line, a, 1 << 18);
+    ag_percent_encode(&plain, ag_str_view(&c->client_id));
+    ag_buf_char(&plain, ':');
+    ag_percent_encode(&plain, ag_str_view(&c->client_secret));
+    if (plain.bad)
+        goto out;
+    size = (plain.n + 2) / 3 * 4;
+    encoded = ag_new0(a, size + 1);
+    if (encoded == NULL)
+        goto out;
+    ag_b64_encode(encoded, plain.p, plain.n);
+    ag_buf_view(&line, AG_LIT("Basic "));
+    ag_buf_add(&line, encoded, size);
+    if (!line.bad)
+        ok = ag_request_header(a, r, "Authorization", (ag_view){ line.p, line.n });
+    ag_free_wiped(a, encoded, size);
+out:
+    ag_buf_free(&plain);
+    ag_buf_free(&line);
+    return ok;
+}
+
+bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form)
+{
+    bool post = c->metadata.secret_post || !c->metadata.secret_basic;
+    if (c->client_secret.p != NULL && !post)
+        return add_basic(c, r);
+    ag_form_add(form, 0, "client_id", ag_str_view(&c->client_id));
+    ag_form_add(form, 0, "client_secret", ag_str_view(&c->client_secret));
+    return true;
+}
+
+bool ag_client_is_fresh(ag_client *c)
+{
+    if (c->has_look && c->env.boot_ms >= c->next_look_ms)
+        return false;
+    if (c->session.state == AG_STATE_NO_SESSION)
+        return !c->has_look;    /* a login elsewhere shows up at a look */
+    return c->session.unsaved.refresh_token.p == NULL && ag_record_fresh(&c->env, &c->session.record);
+}

@@ -1,0 +1,171 @@
+/* token: token requests and answers. */
+#include "core/token.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/form.h"
+#include "core/json.h"
+
+#define AG_MAX_LIFETIME_S (10.0 * 366 * 86400)  /* longer makes no sense */
+#define AG_DEFAULT_LIFETIME_S 300.0             /* RFC 6749 section 5.1: may be left out */
+#define AG_MAX_TOKEN ((size_t)1 << 17)
+
+void ag_token_answer_free(const ag_alloc *a, ag_token_answer *t)
+{
+    ag_str_free(a, &t->access_token);
+    ag_str_free(a, &t->refresh_token);
+    ag_str_free(a, &t->id_token);
+    ag_str_free(a, &t->device_secret);
+    ag_str_free(a, &t->scope);
+    t->expires_in_ms = 0;
+}
+
+/* What all token requests have in common; the form goes on from there. */
+static bool begin(const ag_client *c, const char *grant_type, ag_request *out, ag_buf *form)
+{
+    const ag_alloc *a = &c->env.alloc;
+    ag_request_reset(a, out, "POST");
+    out->fresh = out->secret = out->keep_going = true;
+    ag_buf_init(form, a, AG_BUF_NO_LIMIT);
+    ag_form_add(form, 0, "grant_type", ag_view_of(grant_type));
+    return ag_str_set_view(a, &out->url, ag_str_view(&c->metadata.token_endpoint))
+        && ag_request_header(a, out, "Accept", AG_LIT("application/json"))
+        && ag_client_authenticate(c, out, form);
+}
+
+static bool finish(const ag_client *c, bool ok, ag_request *out, ag_buf *form, ag_err *e)
+{
+    ok = ok && ag_request_form(&c->env.alloc, out, form);
+    ag_buf_free(form);
+    return ok || ag_fail(e, AG_E_MEMORY, "no memory for a token request");
+}
+
+bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, ag_request *out, ag_err *e)
+{
+    ag_buf form;
+    bool ok = begin(c, "authorization_code", out, &form);
+    ag_form_add(&form, 0, "code", code);
+    ag_form_add(&form, 0, "redirect_uri", ag_str_view(&l->redirect_uri));
+    ag_form_add(&form, 0, "code_verifier", ag_view_of(l->verifier));
+    return finish(c, ok, out, &form, e);
+}
+
+bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e)
+{
+    ag_buf form;
+    bool ok = begin(c, "refresh_token", out, &form);
+    ag_form_add(&form, 0, "refresh_token", ag_str_view(&r->refresh_token));
+    ag_form_add(&form, 0, "device_secret", ag_str_view(&r->device_secret));
+    return finish(c, ok, out, &form, e);
+}
+
+static bool bad(const ag_answer *ans, ag_err *e, const char *what)
+{
+    (void)ag_fail(e, AG_E_INVALID_RESPONSE, "the token answer is no good: %s", what);
+    e->status = ans->status;
+    return false;
+}
+
+/* A token goes into a header later: only the characters of RFC 6750's b64token and RFC 6749's VSCHAR. */
+static bool is_token_text(ag_view v)
+{
+    size_t i;
+    if (v.n == 0 || v.n > AG_MAX_TOKEN)
+        return false;
+    for (i = 0; i < v.n; i++)
+        if (v.p[i] < 0x21 || v.p[i] > 0x7e)
+            return false;
+    return true;
+}
+
+/* Copies a token field. 1: copied, 0: not there, -1: unusable, -2: no memory. */
+static int token_field(const ag_alloc *a, const ag_json *doc, const char *key, ag_str *out)
+{
+    ag_view v;
+    if (ag_json_get(doc, key) == NULL)
+        return 0;
+    if (!ag_json_string(doc, key, &v) || !is_token_text(v))
+        return -1;
+    return ag_str_set_view(a, out, v) ? 1 : -2;
+}
+
+static bool read_lifetime(const ag_json *doc, int64_t *ms)
+{
+    double s = AG_DEFAULT_LIFETIME_S;
+    if (ag_json_get(doc, "expires_in") != NULL && !ag_json_number(doc, "expires_in", &s))
+        return false;
+    if (!(s >= 1 && s <= AG_MAX_LIFETIME_S))
+        return false;
+    *ms = (int64_t)(floor(s) * 1000);
+    return true;
+}
+
+static bool read_fields(const ag_client *c, const ag_answer *ans, const ag_json *doc, ag_token_answer *t, ag_err *e)
+{
+    static const char *const optional[] = { "refresh_token", "id_token", "device_secret" };
+    ag_str *const out[] = { &t->refresh_token, &t->id_token, &t->device_secret };
+    const ag_alloc *a = &c->env.alloc;
+    ag_view v;
+    size_t i;
+    int got = token_field(a, doc, "access_token", &t->access_token);
+    if (got == 0 || got == -1)
+        return bad(ans, e, "no usable access_token");
+    for (i = 0; got >= 0 && i < sizeof out / sizeof out[0]; i++) {
+        got = token_field(a, doc, optional[i], out[i]);
+        if (got == -1)
+            return bad(ans, e, optional[i]);
+    }
+    if (got == -2)
+        return ag_fail(e, AG_E_MEMORY, "no memory for the tokens");
+    if (!ag_json_string(doc, "token_type", &v) || !ag_view_eq_nocase(v, AG_LIT("Bearer")))
+        return bad(ans, e, "the token_type is not Bearer");
+    if (!read_lifetime(doc, &t->expires_in_ms))
+        return bad(ans, e, "expires_in makes no sense");
+    if (ag_json_string(doc, "scope", &v) && !ag_str_set_view(a, &t->scope, v))
+        return ag_fail(e, AG_E_MEMORY, "no memory for the tokens");
+    return true;
+}
+
+bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e)
+{
+    ag_token_answer t;
+    ag_json *doc;
+    ag_err why;
+    bool ok = false;
+    memset(&t, 0, sizeof t);
+    if (ans->status != 200)
+        return ag_answer_fail(ans, withhold, c->env.wall_ms, e);
+    doc = ag_json_parse(ans->body.p, ans->body.n, &why);
+    if (doc == NULL && why.code == AG_E_MEMORY)
+        *e = why;
+    else if (doc == NULL)
+        (void)bad(ans, e, why.message);
+    else if (!ag_json_is_object(doc))
+        (void)bad(ans, e, "not a JSON object");
+    else
+        ok = read_fields(c, ans, doc, &t, e);
+    if (ok) {
+        ag_token_answer_free(&c->env.alloc, out);
+        *out = t;
+    } else {
+        ag_token_answer_free(&c->env.alloc, &t);
+    }
+    ag_json_free(doc);
+    return ok;
+}
+
+void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r)
+{
+    const ag_alloc *a = &env->alloc;
+    ag_str_move(a, &r->access_token, &t->access_token);
+    if (t->refresh_token.p != NULL)
+        ag_str_move(a, &r->refresh_token, &t->refresh_token);
+    if (t->id_token.p != NULL)
+        ag_str_move(a, &r->id_token, &t->id_token);
+    if (t->device_secret.p != NULL)
+        ag_str_move(a, &r->device_secret, &t->device_secret);
+    if (t->scope.p != NULL)
+        ag_str_move(a, &r->scope, &t->scope);
+    ag_record_stamp(env, r, t->expires_in_ms);
+}
