@@ -22,7 +22,8 @@ void ag_buf_view(ag_buf *b, ag_view v);
 void ag_buf_cstr(ag_buf *b, const char *s);
 void ag_buf_char(ag_buf *b, char c);
 void ag_buf_i64(ag_buf *b, long long v);         /* decimal */
-/* Moves the bytes out as a string (NUL-terminated). False when bad; b is empty afterwards either way. */
+/* Moves the bytes out as a string (NUL-terminated). False when bad; b is empty (and good) afterwards either way.
+ * out must be initialised: what it held is freed, on success only. */
 bool ag_buf_take(ag_buf *b, ag_str *out);
 
 #endif
