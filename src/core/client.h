@@ -7,6 +7,7 @@
 #include "core/discovery.h"
 #include "core/env.h"
 #include "core/session.h"
+#include "core/url.h"
 
 struct ag_flow;
 

@@ -15,13 +15,14 @@ bool ag_userinfo_request(const ag_client *c, ag_view access_token, ag_request *o
     return ag_fail(e, AG_E_MEMORY, "no memory for the user info request");
 }
 
-ag_json *ag_userinfo_read(const ag_client *c, const ag_answer *ans, ag_view sub, ag_err *e)
+ag_json *ag_userinfo_read(const ag_client *c, const ag_answer *ans, ag_view sub, ag_view access_token, ag_err *e)
 {
+    const ag_view withhold[] = { access_token, { NULL, 0 } };
     ag_json *doc;
     ag_view theirs;
     ag_err why;
     if (ans->status != 200) {
-        (void)ag_answer_fail(ans, NULL, c->env.wall_ms, e);
+        (void)ag_answer_fail(ans, withhold, c->env.wall_ms, e);
         return NULL;
     }
     doc = ag_json_parse(ans->body.p, ans->body.n, &why);

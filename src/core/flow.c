@@ -1,0 +1,132 @@
+/* flow: stepping, children, and the end of a flow. */
+#include "core/flow.h"
+
+#include <string.h>
+
+ag_flow *ag_flow_new(ag_client *c, const ag_flow_type *type)
+{
+    ag_flow *f = ag_new0(&c->env.alloc, type->size);
+    if (f == NULL)
+        return NULL;
+    f->type = type;
+    f->client = c;
+    ag_client_ref(c);
+    return f;
+}
+
+void ag_flow_free(ag_flow *f)
+{
+    ag_client *c;
+    if (f == NULL)
+        return;
+    c = f->client;
+    ag_flow_free(f->child);
+    if (c->lock_owner == f) {
+        c->lock_owner = NULL;
+        c->lock_orphaned = true;
+    }
+    if (f->type->free != NULL)
+        f->type->free(f);
+    ag_request_free(&c->env.alloc, &f->request);
+    ag_str_free(&c->env.alloc, &f->text);
+    ag_free_wiped(&c->env.alloc, f, f->type->size);
+    ag_client_unref(c);
+}
+
+bool ag_flow_finished(const ag_flow *f)
+{
+    return f->started && f->child == NULL && (f->fx == AG_FX_DONE || f->fx == AG_FX_FAIL);
+}
+
+static void start(ag_flow *f)
+{
+    f->started = true;
+    f->type->start(f);
+}
+
+/* Starts children that were called and hands on the results of those that are finished,
+ * until somebody wants an effect or f itself is finished. */
+static ag_flow *settle(ag_flow *f)
+{
+    for (;;) {
+        ag_flow *parent = NULL, *leaf = f;
+        ag_input in;
+        while (leaf->child != NULL) {
+            parent = leaf;
+            leaf = leaf->child;
+        }
+        if (!leaf->started) {
+            start(leaf);
+            continue;
+        }
+        if (parent == NULL || !ag_flow_finished(leaf))
+            return leaf;
+        memset(&in, 0, sizeof in);
+        in.ok = leaf->fx == AG_FX_DONE;
+        in.err = &leaf->err;
+        parent->child = NULL;
+        parent->resume(parent, &in);
+        ag_flow_free(leaf);
+    }
+}
+
+ag_flow *ag_flow_wanting(ag_flow *f)
+{
+    return settle(f);
+}
+
+void ag_flow_step(ag_flow *f, const ag_input *in)
+{
+    ag_flow *leaf = settle(f);
+    if (ag_flow_finished(leaf))
+        return;
+    leaf->again = false;
+    if (leaf->fx == AG_FX_UNLOCK) {
+        leaf->holds_lock = false;
+        if (leaf->client->lock_owner == leaf)
+            leaf->client->lock_owner = NULL;
+    }
+    leaf->resume(leaf, in);
+}
+
+void ag_flow_want(ag_flow *f, ag_fx fx, ag_resume_fn resume)
+{
+    f->fx = fx;
+    f->resume = resume;
+}
+
+void ag_flow_sleep(ag_flow *f, double seconds, ag_resume_fn resume)
+{
+    f->seconds = seconds;
+    ag_flow_want(f, AG_FX_SLEEP, resume);
+}
+
+void ag_flow_done(ag_flow *f)
+{
+    f->fx = AG_FX_DONE;
+}
+
+void ag_flow_fail(ag_flow *f)
+{
+    f->fx = AG_FX_FAIL;
+}
+
+void ag_flow_fail_with(ag_flow *f, const ag_err *e)
+{
+    f->err = *e;
+    ag_flow_fail(f);
+}
+
+void ag_flow_call(ag_flow *f, ag_flow *child, ag_resume_fn resume)
+{
+    if (child == NULL) {
+        ag_input in;
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a step of the flow");
+        memset(&in, 0, sizeof in);
+        in.err = &f->err;
+        resume(f, &in);
+        return;
+    }
+    f->child = child;
+    f->resume = resume;
+}

@@ -1,0 +1,98 @@
+/* flow: a state machine that asks for effects and is given their results; one step at
+ * a time, by whoever drives it. Must never do an effect itself, and must never forget
+ * what it asked for: a driver that was interrupted asks again and goes on. */
+#ifndef AG_CORE_FLOW_H
+#define AG_CORE_FLOW_H
+
+#include "core/client.h"
+#include "core/request.h"
+
+typedef enum ag_fx {
+    AG_FX_DONE,         /* finished well; see the flow's own header for its result */
+    AG_FX_FAIL,         /* finished: flow->err */
+    AG_FX_LOOK,         /* has the stored record changed since it was last loaded or stored?  -> flag */
+    AG_FX_LOAD,         /* read the stored record                                           -> text (or not there) */
+    AG_FX_STORE,        /* write flow->text durably                                         -> ok */
+    AG_FX_DELETE,       /* remove the stored record durably                                 -> ok */
+    AG_FX_LOCK,         /* take the storage's lock without waiting                          -> flag: got it */
+    AG_FX_UNLOCK,       /* give it back                                                     -> ok */
+    AG_FX_SEND,         /* send flow->request                                               -> answer */
+    AG_FX_SLEEP,        /* wait flow->seconds                                               -> ok */
+    AG_FX_REFRESH,      /* have the client's one refresh run, flow->text: the refused access token (or not there) -> ok */
+    AG_FX_ASK           /* ask the caller's 401 policy                                      -> number: ag_policy */
+} ag_fx;
+
+/* What the driver gives back. All borrowed, for the step only. */
+typedef struct ag_input {
+    bool ok;            /* false: the effect failed, err says how */
+    bool flag;
+    int number;
+    ag_view text;
+    ag_answer answer;
+    const ag_err *err;
+} ag_input;
+
+typedef struct ag_flow ag_flow;
+typedef void (*ag_resume_fn)(ag_flow *f, const ag_input *in);
+
+typedef struct ag_flow_type {
+    size_t size;                        /* of the whole struct that begins with ag_flow */
+    void (*start)(ag_flow *f);
+    void (*free)(ag_flow *f);           /* what the struct owns beyond ag_flow; may be NULL */
+} ag_flow_type;
+
+struct ag_flow {
+    const ag_flow_type *type;
+    ag_client *client;                  /* a reference */
+    ag_flow *child;                     /* owned: runs in our place until it is finished */
+    ag_resume_fn resume;                /* takes the result of what was asked for */
+    ag_fx fx;                           /* what is wanted now */
+    ag_err err;
+    ag_request request;
+    ag_str text;
+    double seconds;
+    double timeout;                     /* seconds for one SEND; 0: the driver's own */
+    bool holds_lock;
+    bool started;
+    bool again;             /* SEND: the answer is there already, hand it in once more (memory ran out reading it) */
+};
+
+/* NULL: out of memory. */
+ag_flow *ag_flow_new(ag_client *c, const ag_flow_type *type);
+void ag_flow_free(ag_flow *f);          /* at any moment; an orphaned lock is noted in the client */
+/* The flow whose effect is wanted now (a child, or f itself). Starts f if it was not. */
+ag_flow *ag_flow_wanting(ag_flow *f);
+/* Hands in the result of the wanted effect. */
+void ag_flow_step(ag_flow *f, const ag_input *in);
+bool ag_flow_finished(const ag_flow *f);
+
+/* For the flows themselves. */
+void ag_flow_want(ag_flow *f, ag_fx fx, ag_resume_fn resume);
+void ag_flow_sleep(ag_flow *f, double seconds, ag_resume_fn resume);
+void ag_flow_done(ag_flow *f);
+void ag_flow_fail(ag_flow *f);          /* f->err is set */
+void ag_flow_fail_with(ag_flow *f, const ag_err *e);
+void ag_flow_call(ag_flow *f, ag_flow *child, ag_resume_fn resume);     /* child NULL: out of memory */
+
+/* Flows that are parts of others. */
+ag_flow *ag_discovery_flow(ag_client *c);               /* metadata are there afterwards */
+/* Takes the lock (bounded by the client's lock_timeout). refused and usable_ends: stop waiting as soon as somebody
+ * else has brought a usable token; then holds_lock stays false. On success the parent holds the lock. */
+ag_flow *ag_lock_flow(ag_client *c, ag_flow *parent, bool usable_ends, ag_view refused);
+void ag_flow_unlock(ag_flow *f, ag_resume_fn resume);   /* wants UNLOCK, or resumes at once when the lock is not held */
+/* Decodes a LOAD's result and adopts it; nothing stored counts as an empty record. False: f->err. */
+bool ag_flow_adopt(ag_flow *f, const ag_input *in);
+
+/* Wants the stored session gone: DELETE, or STORE of what must outlive it (keys). False: out of memory, f->err. */
+bool ag_flow_want_ended(ag_flow *f, ag_resume_fn resume);
+/* After a successful ag_flow_want_ended: adopts the end. */
+void ag_flow_adopt_end(ag_flow *f, ag_reason reason);
+/* Wants r stored with the next generation number. False: f->err. */
+bool ag_flow_want_stored(ag_flow *f, ag_record *r, ag_resume_fn resume);
+
+/* Whole flows; NULL: out of memory, unless said otherwise. */
+ag_flow *ag_open_flow(ag_client *c);                    /* configure: learn what is stored */
+ag_flow *ag_refresh_flow(ag_client *c, ag_view refused);/* refused not there: only if needed */
+ag_flow *ag_end_flow(ag_client *c, bool revoke, bool force);    /* logout (revoke), clear_session_state (not) */
+
+#endif

@@ -1,0 +1,300 @@
+/* flow_refresh: the one refresh (laws 4 to 6): lock, read what is stored, ask the server
+ * if that still serves, store the answer, and only then let it be seen.
+ * Must never end a session for anything but the server's verdict on the stored token. */
+#include <string.h>
+
+#include "core/flow.h"
+#include "core/id_token.h"
+#include "core/token.h"
+
+#define AG_STORE_TRIES 3
+#define AG_STORE_PAUSE_S 0.05
+#define AG_MEMORY_TRIES 5       /* reading an answer that may hold the only good refresh token */
+#define AG_MEMORY_PAUSE_S 0.05
+#define AG_VERDICT_TRIES 3      /* the stored token changed under us that often: something is wrong */
+
+typedef struct refresh_flow {
+    ag_flow base;
+    ag_str refused;             /* the access token that a server refused; not there: only if needed */
+    bool forced;
+    ag_str sent;                /* the refresh token that went to the server */
+    unsigned store_tries, verdict_tries, memory_tries;
+} refresh_flow;
+
+static void on_stored(ag_flow *f, const ag_input *in);
+static void on_loaded(ag_flow *f, const ag_input *in);
+
+static void end_well(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_done(f);
+}
+
+static void end_badly(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_fail(f);
+}
+
+static void give_up(ag_flow *f, const ag_err *e)
+{
+    f->err = *e;
+    ag_flow_unlock(f, end_badly);
+}
+
+/* Is there nothing to do? A token that came from a forced refresh and is refused as well
+ * is not refreshed again before it expires. */
+static bool settled(const refresh_flow *r)
+{
+    const ag_client *c = r->base.client;
+    const ag_session *s = &c->session;
+    if (s->unsaved.refresh_token.p != NULL)
+        return false;
+    if (s->record.refresh_token.p == NULL)
+        return true;
+    if (ag_session_usable(&c->env, s, ag_str_view(&r->refused)))
+        return true;
+    return r->forced && s->record.forced && ag_record_fresh(&c->env, &s->record);
+}
+
+static void store_unsaved(ag_flow *f)
+{
+    if (!ag_flow_want_stored(f, &f->client->session.unsaved, on_stored))
+        give_up(f, &f->err);
+}
+
+static void adopt_unsaved(ag_flow *f)
+{
+    ag_client *c = f->client;
+    ag_str_free(&c->env.alloc, &c->session.unsaved_base);
+    ag_session_adopt(&c->env.alloc, &c->session, &c->session.unsaved, AG_REASON_FOUND_TOKEN);
+    ag_flow_unlock(f, end_well);
+}
+
+static void store_again(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    store_unsaved(f);
+}
+
+/* A full disk must not lose the login: what the server gave stays in memory, unseen,
+ * and the next refresh begins by storing it. */
+static void on_stored(ag_flow *f, const ag_input *in)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    if (in->ok)
+        adopt_unsaved(f);
+    else if (++r->store_tries < AG_STORE_TRIES)
+        ag_flow_sleep(f, AG_STORE_PAUSE_S, store_again);
+    else
+        give_up(f, in->err);
+}
+
+static void on_ended(ag_flow *f, const ag_input *in)
+{
+    ag_flow_adopt_end(f, AG_REASON_INVALID);
+    if (in->ok)
+        ag_flow_unlock(f, end_well);
+    else
+        give_up(f, in->err);
+}
+
+/* invalid_grant: is the stored token still the one that was sent? Then it is the verdict. */
+static void on_loaded_after_verdict(ag_flow *f, const ag_input *in)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    const ag_record *now = &f->client->session.record;
+    if (!ag_flow_adopt(f, in)) {
+        give_up(f, &f->err);
+    } else if (now->refresh_token.p == NULL) {
+        ag_flow_unlock(f, end_well);
+    } else if (ag_view_eq(ag_str_view(&now->refresh_token), ag_str_view(&r->sent))) {
+        if (!ag_flow_want_ended(f, on_ended))
+            give_up(f, &f->err);
+    } else if (++r->verdict_tries < AG_VERDICT_TRIES) {
+        ag_flow_want(f, AG_FX_LOAD, on_loaded);
+    } else {
+        (void)ag_fail(&f->err, AG_E_STORAGE, "the stored session keeps changing while its lock is held");
+        ag_flow_unlock(f, end_badly);
+    }
+}
+
+/* A new ID token that is not of this user, client or issuer is left out: it must not cost the
+ * refresh token that came with it (law 4). Its exp is not asked: nobody relies on it here. */
+static void check_id_token(ag_client *c, ag_token_answer *t)
+{
+    const ag_alloc *a = &c->env.alloc;
+    const ag_view issuer = ag_str_view(&c->metadata.issuer), client_id = ag_str_view(&c->client_id);
+    ag_str before = { NULL, 0 }, after = { NULL, 0 };
+    ag_err ignored;
+    if (t->id_token.p == NULL)
+        return;
+    if (!ag_id_token_check(a, ag_str_view(&t->id_token), issuer, client_id, 0, &after, &ignored)
+            || (ag_id_token_check(a, ag_str_view(&c->session.record.id_token), issuer, client_id, 0, &before, &ignored)
+                && !ag_view_eq(ag_str_view(&before), ag_str_view(&after))))
+        ag_str_free(a, &t->id_token);
+    ag_str_free(a, &before);
+    ag_str_free(a, &after);
+}
+
+static bool take_answer(refresh_flow *r, ag_token_answer *t)
+{
+    ag_client *c = r->base.client;
+    ag_session *s = &c->session;
+    const ag_alloc *a = &c->env.alloc;
+    const bool forced = r->forced && ag_view_eq(ag_str_view(&r->refused), ag_str_view(&s->record.access_token));
+    ag_record fresh;
+    memset(&fresh, 0, sizeof fresh);
+    if (!ag_record_copy(a, &fresh, &s->record) || !ag_str_set_view(a, &s->unsaved_base, ag_str_view(&r->sent))) {
+        ag_record_free(a, &fresh);
+        return ag_fail(&r->base.err, AG_E_MEMORY, "no memory to keep the refreshed tokens");
+    }
+    check_id_token(c, t);
+    ag_token_apply(&c->env, t, &fresh);
+    fresh.forced = forced;
+    ag_record_move(a, &s->unsaved, &fresh);
+    return true;
+}
+
+static void on_answer(ag_flow *f, const ag_input *in);
+
+static void read_again(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_want(f, AG_FX_SEND, on_answer);
+    f->again = true;
+}
+
+static void on_answer(ag_flow *f, const ag_input *in)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    ag_client *c = f->client;
+    const ag_view withhold[] = { ag_str_view(&r->sent), ag_str_view(&c->client_secret), { NULL, 0 } };
+    ag_token_answer t;
+    memset(&t, 0, sizeof t);
+    if (!in->ok) {
+        give_up(f, in->err);
+    } else if (ag_token_read(c, &in->answer, withhold, &t, &f->err) && take_answer(r, &t)) {
+        store_unsaved(f);
+    } else if (f->err.code == AG_E_MEMORY && ++r->memory_tries < AG_MEMORY_TRIES) {
+        ag_flow_sleep(f, AG_MEMORY_PAUSE_S, read_again);
+    } else if (f->err.code == AG_E_OAUTH && strcmp(f->err.oauth_error, "invalid_grant") == 0) {
+        ag_flow_want(f, AG_FX_LOAD, on_loaded_after_verdict);
+    } else {
+        give_up(f, &f->err);
+    }
+    ag_token_answer_free(&c->env.alloc, &t);
+}
+
+static void send(ag_flow *f)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    ag_client *c = f->client;
+    const ag_record *rec = &c->session.record;
+    if (!ag_str_set_view(&c->env.alloc, &r->sent, ag_str_view(&rec->refresh_token)))
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a refresh");
+    else if (ag_token_refresh_request(c, rec, &f->request, &f->err)) {
+        ag_flow_want(f, AG_FX_SEND, on_answer);
+        return;
+    }
+    give_up(f, &f->err);
+}
+
+/* Under the lock, with what is stored now. */
+static void on_loaded(ag_flow *f, const ag_input *in)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    ag_client *c = f->client;
+    ag_session *s = &c->session;
+    if (!ag_flow_adopt(f, in)) {
+        give_up(f, &f->err);
+        return;
+    }
+    if (s->unsaved.refresh_token.p != NULL) {
+        if (s->record.refresh_token.p != NULL
+                && ag_view_eq(ag_str_view(&s->record.refresh_token), ag_str_view(&s->unsaved_base))) {
+            store_unsaved(f);
+            return;
+        }
+        ag_record_free(&c->env.alloc, &s->unsaved);     /* somebody logged in or out meanwhile */
+        ag_str_free(&c->env.alloc, &s->unsaved_base);
+    }
+    if (settled(r))
+        ag_flow_unlock(f, end_well);
+    else
+        send(f);
+}
+
+static void on_locked(ag_flow *f, const ag_input *in)
+{
+    if (!in->ok)
+        ag_flow_fail_with(f, in->err);
+    else if (!f->holds_lock)
+        ag_flow_done(f);            /* somebody else refreshed, or ended the session, while we waited */
+    else
+        ag_flow_want(f, AG_FX_LOAD, on_loaded);
+}
+
+static void on_metadata(ag_flow *f, const ag_input *in)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    ag_client *c = f->client;
+    if (!in->ok)
+        ag_flow_fail_with(f, in->err);
+    else
+        ag_flow_call(f, ag_lock_flow(c, f, c->session.unsaved.refresh_token.p == NULL, ag_str_view(&r->refused)),
+                     on_locked);
+}
+
+static void decide(ag_flow *f)
+{
+    if (settled((refresh_flow *)f))
+        ag_flow_done(f);
+    else
+        ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
+}
+
+static void on_looked_and_loaded(ag_flow *f, const ag_input *in)
+{
+    if (ag_flow_adopt(f, in))
+        decide(f);
+    else
+        ag_flow_fail(f);
+}
+
+static void on_looked(ag_flow *f, const ag_input *in)
+{
+    if (in->ok && in->flag)
+        ag_flow_want(f, AG_FX_LOAD, on_looked_and_loaded);
+    else
+        decide(f);
+}
+
+static void start_refresh(ag_flow *f)
+{
+    if (f->client->has_look)
+        ag_flow_want(f, AG_FX_LOOK, on_looked);
+    else
+        decide(f);
+}
+
+static void free_refresh(ag_flow *f)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    ag_str_free(&f->client->env.alloc, &r->refused);
+    ag_str_free(&f->client->env.alloc, &r->sent);
+}
+
+ag_flow *ag_refresh_flow(ag_client *c, ag_view refused)
+{
+    static const ag_flow_type type = { sizeof(refresh_flow), start_refresh, free_refresh };
+    refresh_flow *r = (refresh_flow *)ag_flow_new(c, &type);
+    if (r == NULL)
+        return NULL;
+    r->forced = refused.p != NULL;
+    if (!ag_str_set_view(&c->env.alloc, &r->refused, refused)) {
+        ag_flow_free(&r->base);
+        return NULL;
+    }
+    return &r->base;
+}
