@@ -25,6 +25,9 @@ bool ag_platform_data_dir(char *out, size_t n);
  * alone. false: too long, or no current directory. */
 bool ag_platform_absolute(const char *path, char *out, size_t n);
 
+/* Does c stand between the parts of a path? */
+bool ag_platform_is_separator(char c);
+
 /* The process now running: differs between a parent and its forked child. */
 long ag_platform_pid(void);
 

@@ -116,6 +116,11 @@ bool ag_platform_absolute(const char *path, char *out, size_t n)
     return join(path, "", out + len, n - len);
 }
 
+bool ag_platform_is_separator(char c)
+{
+    return c == '/';
+}
+
 long ag_platform_pid(void)
 {
     return (long)getpid();
