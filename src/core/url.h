@@ -30,8 +30,12 @@ bool ag_url_check_secure(const ag_url *u, bool allow_http, ag_err *e);
 /* "scheme://host[:port]", lower case, default port left out. */
 void ag_url_write_origin(ag_buf *b, const ag_url *u);
 /* Resolves a reference (a Location header) against base, dot segments removed, into an absolute URL
- * without fragment. False: e AG_E_INVALID_URL, or AG_E_MEMORY. */
+ * without fragment, its origin written as ag_url_write_origin does. out must be initialised (what it held is freed).
+ * False: e AG_E_INVALID_URL, or AG_E_MEMORY. */
 bool ag_url_resolve(const ag_alloc *a, const ag_url *base, ag_view ref, ag_str *out, ag_err *e);
+
+/* What no URL or reference may hold (spaces, backslashes, bad escapes ...), in words; NULL: nothing. */
+const char *ag_url_bad_char(ag_view text);
 
 /* Any scheme (custom app schemes as well): splits a redirect URL into what stands before '?' / '#', query and fragment. */
 typedef struct ag_callback_url {
