@@ -1,5 +1,6 @@
-/* http_date: see http_date.h. */
-#include "core/http_date.h"
+/* http_date: the dates of HTTP (RFC 9110 section 5.6.7): IMF-fixdate, RFC 850 and
+ * asctime forms. Must never ask the system for its clock, time zone or locale. */
+#include "core/http.h"
 
 #include <string.h>
 
@@ -82,10 +83,9 @@ static bool read_imf(ag_view text, parts *d)
     return true;
 }
 
-static bool read_rfc850(ag_view text, int64_t wall_ms, parts *d)
+static bool read_rfc850(ag_view text, parts *d)
 {
     const char *comma = memchr(text.p, ',', text.n);
-    int now_year = 1970 + (int)(wall_ms / 1000 / 31556952);
     size_t skip = comma == NULL ? 0 : (size_t)(comma - text.p);
     if (skip < 6 || skip > 9)
         return false;
@@ -95,9 +95,8 @@ static bool read_rfc850(ag_view text, int64_t wall_ms, parts *d)
         return false;
     d->day = digits(text, 2, 2);
     d->month = month_of(text.p + 5);
-    d->year = now_year / 100 * 100 + digits(text, 9, 2);
-    if (d->year > now_year + 50)
-        d->year -= 100;
+    d->year = digits(text, 9, 2);
+    d->year += d->year < 70 ? 2000 : 1900;     /* no clock here to say 'within 50 years' */
     read_time(text, 12, d);
     return true;
 }
@@ -113,17 +112,17 @@ static bool read_asctime(ag_view text, parts *d)
     return true;
 }
 
-bool ag_http_date(ag_view text, int64_t wall_ms, int64_t *seconds)
+bool ag_http_date(ag_view text, int64_t *unix_s)
 {
     parts d;
-    if (text.n == 0 || wall_ms < 0 || wall_ms > INT64_C(253402300799999))
-        return false;   /* a clock before 1970 or after 9999 decides nothing */
-    if (!read_imf(text, &d) && !read_asctime(text, &d) && !read_rfc850(text, wall_ms, &d))
+    if (text.n == 0)
+        return false;
+    if (!read_imf(text, &d) && !read_asctime(text, &d) && !read_rfc850(text, &d))
         return false;
     if (d.year < 1 || d.month == 0 || d.day < 1 || d.day > days_in(d.year, d.month))
         return false;
     if (d.hour > 23 || d.minute > 59 || d.second > 60)
         return false;
-    *seconds = days_of(d.year, d.month, d.day) * 86400 + d.hour * 3600 + d.minute * 60 + d.second;
+    *unix_s = days_of(d.year, d.month, d.day) * 86400 + d.hour * 3600 + d.minute * 60 + d.second;
     return true;
 }

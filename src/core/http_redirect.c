@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/http.h"
-#include "core/http_date.h"
 
 #define MAX_RETRY_AFTER 86400
 
@@ -19,7 +18,7 @@ double ag_http_retry_after(ag_view block, int64_t wall_ms)
             seconds = seconds * 10 + (v.p[i] - '0');
     if (i == v.n)
         return seconds > MAX_RETRY_AFTER ? MAX_RETRY_AFTER : (double)seconds;
-    if (!ag_http_date(v, wall_ms, &seconds) || seconds * 1000 <= wall_ms)
+    if (!ag_http_date(v, &seconds) || wall_ms < 0 || seconds * 1000 <= wall_ms)
         return 0;
     if (seconds * 1000 - wall_ms > MAX_RETRY_AFTER * INT64_C(1000))
         return MAX_RETRY_AFTER;
