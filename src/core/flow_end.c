@@ -84,6 +84,16 @@ static void on_revoked(ag_flow *f, const ag_input *in)
         give_up(f, &f->err);
 }
 
+static void revoke(ag_flow *f);
+
+static void on_late_metadata(ag_flow *f, const ag_input *in)
+{
+    if (in->ok)
+        revoke(f);
+    else
+        give_up(f, in->err);
+}
+
 static void revoke(ag_flow *f)
 {
     end_flow *end = (end_flow *)f;
@@ -93,6 +103,10 @@ static void revoke(ag_flow *f)
                                                        : ag_str_view(&s->record.refresh_token);
     if (!end->revoke || token.p == NULL || (end->force && !c->has_metadata)) {
         delete_record(f);
+        return;
+    }
+    if (!c->has_metadata) {     /* the session is another process's; we had none when we began */
+        ag_flow_call(f, ag_discovery_flow(c), on_late_metadata);
         return;
     }
     if (!ag_str_set_view(&c->env.alloc, &end->revoked, token))
