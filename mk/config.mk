@@ -1,0 +1,49 @@
+# config: compiler, flags and what differs between systems. Every value can be
+# given on the command line; must never run anything slower than uname.
+
+UNAME ?= $(shell uname -s)
+JOBS ?= 2
+CC ?= cc
+AR ?= ar
+NM ?= nm
+
+# Where headers and libraries live when the compiler does not find them itself
+# (LuaRocks and Homebrew give these).
+OPENSSL_INCDIR ?=
+OPENSSL_LIBDIR ?=
+CURL_INCDIR ?=
+CURL_LIBDIR ?=
+CJSON_INCDIR ?=
+CJSON_LIBDIR ?=
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes \
+            -Wformat -Wformat-security
+
+CFLAGS ?= -O2
+# The sources need no more than this of the compiler; -O2 is the packager's to change.
+AG_CFLAGS := -std=c11 -fPIC -ffunction-sections -fdata-sections $(WARNINGS) \
+             -fstack-protector-strong -Isrc
+AG_CPPFLAGS := $(addprefix -I,$(sort $(OPENSSL_INCDIR) $(CURL_INCDIR) $(CJSON_INCDIR)))
+AG_LDFLAGS := $(addprefix -L,$(sort $(OPENSSL_LIBDIR) $(CURL_LIBDIR) $(CJSON_LIBDIR)))
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+
+# The core is plain C11; what talks to the system, and the binding, may know the system.
+SYSTEM_CPPFLAGS := -D_GNU_SOURCE
+
+ifeq ($(UNAME),Darwin)
+PLATFORM := macos
+LIBFLAG ?= -bundle -undefined dynamic_lookup
+MODULE_LDFLAGS := -Wl,-dead_strip -Wl,-exported_symbol,_luaopen_*
+SYSTEM_CPPFLAGS :=
+else ifneq ($(filter MINGW% MSYS% CYGWIN%,$(UNAME)),)
+PLATFORM := windows
+LIBFLAG ?= -shared
+MODULE_LDFLAGS := -Wl,--gc-sections
+else
+PLATFORM := linux
+LIBFLAG ?= -shared
+AG_CFLAGS += -fstack-clash-protection $(if $(filter x86_64 i686,$(shell uname -m)),-fcf-protection)
+MODULE_LDFLAGS := -Wl,--gc-sections -Wl,--as-needed -Wl,--version-script=mk/exports.map \
+                  -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+NODELETE := -Wl,-z,nodelete
+endif

@@ -1,0 +1,103 @@
+# variant: from sources to modules, for one VARIANT (release, test, asan) and one VER
+# (5.1 5.2 5.3 5.4 jit). Called by mk/build.mk.
+#
+#   src/core/*.c, src/io/*.c   know nothing of Lua: compiled once, into two archives
+#   src/lua/<module>*.c        compiled per Lua, linked into that module
+#   src/lua/, all the rest     compiled per Lua, into an archive
+#
+# A module takes from the archives only what it uses; one whose source is not there
+# is left out. Everything is written beside its place and then moved, so that two
+# makes in one tree do not hurt each other.
+
+BUILD ?= build
+include mk/config.mk
+
+MODULES := core file curl loopback
+LIBS := -lcurl -lcjson -lcrypto
+# libcurl's detached threads outlive a dlclose.
+LDFLAGS_curl := $(NODELETE)
+
+FLAGS_release := $(FORTIFY)
+FLAGS_test := $(FORTIFY) -DAG_TEST -g -Werror
+FLAGS_asan := -DAG_TEST -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined \
+              -fno-sanitize-recover=undefined
+LINK_asan := -fsanitize=address,undefined
+OUT_release := $(BUILD)
+OUT_test := $(BUILD)/test
+OUT_asan := $(BUILD)/asan
+
+OBJ := $(BUILD)/obj/$(VARIANT)
+OUT := $(OUT_$(VARIANT))
+
+# Headers of the Lua asked for; LUA_INCDIR_<ver> may be given.
+find_incdir = $(firstword $(patsubst %/lua.h,%,$(wildcard $(addsuffix /lua.h,$(1)))))
+roots := /usr/include /usr/local/include /opt/homebrew/include
+LUA_INCDIR_jit ?= $(call find_incdir,$(roots:%=%/luajit-2.1))
+LUA_INCDIR_$(VER) ?= $(call find_incdir,$(roots:%=%/lua$(VER)) $(roots:%=%/lua-$(VER)) $(if $(filter 5.4,$(VER)),$(roots)))
+INCDIR := $(LUA_INCDIR_$(VER))
+
+CORE_SRC := $(sort $(wildcard src/core/*.c))
+IO_SRC := $(sort $(filter-out src/io/platform_%,$(wildcard src/io/*.c)) $(wildcard src/io/platform_$(PLATFORM)*.c))
+LUA_SRC := $(sort $(wildcard src/lua/*.c))
+PRESENT := $(foreach m,$(MODULES),$(if $(wildcard src/lua/$(m).c),$(m)))
+own_src = $(wildcard src/lua/$(1).c src/lua/$(1)_*.c)
+SHARED_SRC := $(filter-out $(foreach m,$(MODULES),$(call own_src,$(m))),$(LUA_SRC))
+
+objects = $(patsubst src/lua/%.c,$(OBJ)/lua/$(VER)/%.o,$(1))
+CORE_A := $(OBJ)/libagcore.a
+IO_A := $(OBJ)/libagio.a
+LUA_A := $(OBJ)/lua/$(VER)/libaglua.a
+C_TESTS := $(patsubst spec/c/%_test.c,$(OUT)/c/%,$(sort $(wildcard spec/c/*_test.c)))
+
+compile = $(CC) $(AG_CFLAGS) $(CFLAGS) $(FLAGS_$(VARIANT)) $(AG_CPPFLAGS) $(CPPFLAGS)
+# $(begin) COMMAND $(place): COMMAND writes beside $@, which is replaced if all went well.
+begin = @mkdir -p $(@D); echo '  $@';
+place = -o $@.$$$$ && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
+deps = -MMD -MP -MT $@ -MF $(@:.o=.d)
+archive = $(begin) rm -f $@.$$$$; $(AR) rc $@.$$$$ $^ && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
+
+.PHONY: archives modules c-tests FORCE
+.SECONDARY:
+
+archives: $(CORE_A) $(IO_A)
+modules: $(PRESENT:%=$(OUT)/$(VER)/authgear/%.so)
+c-tests: $(C_TESTS)
+
+# Changes when the flags do, and everything with it.
+$(OBJ)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(compile)' > $@.$$$$; cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
+
+$(OBJ)/core/%.o: src/core/%.c $(OBJ)/flags
+	$(begin) $(compile) -fvisibility=hidden $(deps) -c $< $(place)
+
+$(OBJ)/io/%.o: src/io/%.c $(OBJ)/flags
+	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -fvisibility=hidden $(deps) -c $< $(place)
+
+$(OBJ)/lua/$(VER)/%.o: src/lua/%.c $(OBJ)/flags | have-lua
+	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -I$(INCDIR) $(deps) -c $< $(place)
+
+# $^ without the stale: an archive of just these objects.
+$(CORE_A): $(CORE_SRC:src/%.c=$(OBJ)/%.o)
+	$(archive)
+$(IO_A): $(IO_SRC:src/%.c=$(OBJ)/%.o)
+	$(archive)
+$(LUA_A): $(call objects,$(SHARED_SRC))
+	$(archive)
+
+define module_rule
+$(OUT)/$(VER)/authgear/$(1).so: $(call objects,$(call own_src,$(1))) $(LUA_A) $(IO_A) $(CORE_A) mk/exports.map
+	$$(begin) $(CC) $(LIBFLAG) $(CFLAGS) $(LINK_$(VARIANT)) $(MODULE_LDFLAGS) $(LDFLAGS_$(1)) $(AG_LDFLAGS) \
+	    $(LDFLAGS) $$(filter %.o %.a,$$^) $(LIBS) $$(place)
+endef
+$(foreach m,$(PRESENT),$(eval $(call module_rule,$(m))))
+
+$(OUT)/c/%: spec/c/%_test.c $(IO_A) $(CORE_A) $(OBJ)/flags
+	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -Ispec/c $(LINK_$(VARIANT)) -MMD -MP -MT $@ -MF $(OBJ)/$*.test.d $< \
+	    $(IO_A) $(CORE_A) $(AG_LDFLAGS) $(LDFLAGS) $(LIBS) -lpthread $(place)
+
+.PHONY: have-lua
+have-lua:
+	@test -n '$(INCDIR)' || { echo 'No lua.h for Lua $(VER) found: run scripts/install-deps build, or give LUA_INCDIR.' >&2; exit 1; }
+
+-include $(wildcard $(OBJ)/core/*.d $(OBJ)/io/*.d $(OBJ)/lua/$(VER)/*.d $(OBJ)/*.test.d)
