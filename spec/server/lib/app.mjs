@@ -49,9 +49,10 @@ async function big({ res, url }) {
   res.setHeader('Content-Type', 'application/octet-stream');
   if (!url.searchParams.has('chunked')) res.setHeader('Content-Length', n);
   const block = filler(65536);
+  const closed = new Promise((resolve) => { res.once('close', resolve); });
   for (let left = n; left > 0 && !res.destroyed; left -= block.length) {
     if (!res.write(left >= block.length ? block : block.subarray(0, left))) {
-      await Promise.race([new Promise((r) => { res.once('drain', r); }), new Promise((r) => { res.once('close', r); })]);
+      await Promise.race([new Promise((resolve) => { res.once('drain', resolve); }), closed]);
     }
   }
   res.end();

@@ -13,6 +13,7 @@ import { makeProvider } from './provider.mjs';
 import { resolverHandler } from './resolver.mjs';
 import { listener } from './serve.mjs';
 import { State } from './state.mjs';
+import { makeCertificates, tlsServer } from './tls.mjs';
 
 const HOST = '127.0.0.1';
 const SERVER_OPTIONS = { maxHeaderSize: 1 << 20, keepAliveTimeout: 120000, requestTimeout: 0 };
@@ -86,7 +87,32 @@ export class Dev {
     };
   }
 
-  async startTls() { throw new Error('TLS is not there yet'); }
+  /** The https servers take the names `endpoint` and `app`; the plain ones stay as `plain`. */
+  async startTls(handlers, ready) {
+    const certificates = makeCertificates();
+    const at = async (pair, handler) => {
+      const server = tlsServer(pair, handler);
+      this.servers.push(server);
+      return `https://${HOST}:${await listen(server)}`;
+    };
+    this.ca = certificates.ca;
+    this.issuer = await at(certificates.good, handlers.endpoint);
+    this.tlsApp = await at(certificates.good, handlers.app);
+    this.tlsOther = await at(certificates.good, handlers.app);
+    const { endpoint, app, other_app: otherApp } = ready;
+    Object.assign(ready, {
+      endpoint: this.issuer,
+      app: this.tlsApp,
+      other_app: this.tlsOther,
+      plain: { endpoint, app, other_app: otherApp },
+      ca_file: certificates.caFile,
+      tls: {
+        wrong_name: await at(certificates.wrongName, handlers.app),
+        expired: await at(certificates.expired, handlers.app),
+        self_signed: await at(certificates.selfSigned, handlers.app),
+      },
+    });
+  }
 
   /** Ends sessions as a user or an administrator would: their tokens are refused from now on. */
   async revoke(sessions) {

@@ -57,23 +57,19 @@ function matches(fault, info) {
     && (fault.path === undefined || info.path.startsWith(fault.path));
 }
 
-function rawSocket(req) {
-  return req.stream?.session?.socket ? req.stream.session : req.socket;
+/** The TCP socket under a request, whatever is on top of it (TLS, HTTP/2). */
+function tcpSocket(req) {
+  const socket = req.stream?.session?.socket ? req.stream.session[Symbol.for('dev.socket')] : req.socket;
+  // eslint-disable-next-line no-underscore-dangle
+  return socket.encrypted ? socket._parent : socket;
 }
 
 /** Ends the connection without an answer: with RST, or in good order. */
 export function drop(req, reset) {
-  if (req.stream?.session) {
-    const { session } = req.stream;
-    if (reset && session.resetRaw) session.resetRaw();
-    session.destroy();
-  } else if (reset && req.socket.resetAndDestroy && !req.socket.encrypted) {
-    req.socket.resetAndDestroy();
-  } else if (reset && req.socket.rawSocket) {
-    req.socket.rawSocket.resetAndDestroy();
-  } else {
-    rawSocket(req).destroy();
-  }
+  const socket = tcpSocket(req);
+  if (reset) socket.resetAndDestroy();
+  else if (req.stream?.session) req.stream.session.destroy();
+  else req.socket.destroy();
 }
 
 function jsonPatch(body, patch) {
@@ -137,7 +133,7 @@ async function spoil(fault, req, res, body) {
     case 'reset': drop(req, true); return;
     case 'close': case 'close_kept': drop(req, false); return;
     case 'not_http':
-      req.socket.write(randomBytes(64));
+      if (!req.stream?.session) req.socket.write(randomBytes(64));
       drop(req, false);
       return;
     case 'truncate': truncate(req, res, body, fault); return;
