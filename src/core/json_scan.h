@@ -8,6 +8,7 @@
 #include "core/err.h"
 
 #define AG_JSON_MAX_DEPTH 128
+#define AG_JSON_MAX_NUMBER 63       /* characters of a number: cJSON 1.7 takes no more (RFC 8259 section 9 allows limits) */
 
 /* False: e says what is wrong and at which byte (code AG_E_JSON, or AG_E_MEMORY:
  * duplicate keys need some memory). Duplicate keys are compared as decoded text ("a" equals "\u0061").
