@@ -21,6 +21,7 @@ typedef struct ag_client {
     ag_str allowed_origins;     /* "origin\norigin\n", not there: any */
     ag_str user_agent;
     bool sso_enabled, pre_authenticated_url_enabled, allow_http;
+    bool manual_clock;          /* whoever steps a flow sets env's times by hand */
     bool has_look;              /* the storage may be changed by others */
     int64_t lock_timeout_ms;
     int64_t next_look_ms;       /* boot clock: the fast path looks at the storage from then on */

@@ -1,11 +1,19 @@
-/* compat: what Lua 5.1 and LuaJIT lack of the newer Luas' C API, under the newer
- * names, so that the binding is written once. Must never hold anything but such
- * differences. */
+/* compat: the one place where Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT differ for us.
+ * Must never hold anything but such differences. */
 #ifndef AG_LUA_COMPAT_H
 #define AG_LUA_COMPAT_H
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stddef.h>
+
+#ifdef _WIN32
+#define AG_EXPORT __declspec(dllexport)
+#elif defined(__GNUC__)
+#define AG_EXPORT __attribute__((visibility("default")))
+#else
+#define AG_EXPORT
+#endif
 
 #if LUA_VERSION_NUM < 502
 #define lua_rawlen(L, i) lua_objlen((L), (i))
@@ -45,5 +53,59 @@ static inline void *ag_compat_testudata(lua_State *L, int i, const char *name)
     return same ? p : NULL;
 }
 #endif
+
+/* Fills the table on top of the stack. */
+static inline void ag_lua_setfuncs(lua_State *L, const luaL_Reg *l)
+{
+    for (; l->name != NULL; l++) {
+        lua_pushcfunction(L, l->func);
+        lua_setfield(L, -2, l->name);
+    }
+}
+
+/* The userdata at idx if its metatable is the named one, else NULL. Raises nothing. */
+static inline void *ag_lua_testudata(lua_State *L, int idx, const char *name)
+{
+    void *p = lua_touserdata(L, idx);
+    if (p == NULL || !lua_getmetatable(L, idx))
+        return NULL;
+    luaL_getmetatable(L, name);
+    if (!lua_rawequal(L, -1, -2))
+        p = NULL;
+    lua_pop(L, 2);
+    return p;
+}
+
+/* Makes the named metatable, with itself as __index; it is left on the stack. */
+static inline void ag_lua_newclass(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    (void)luaL_newmetatable(L, name);
+    ag_lua_setfuncs(L, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pushliteral(L, "protected");
+    lua_setfield(L, -2, "__metatable");
+}
+
+/* The table on top of the stack (popped) lives as long as the userdata at idx. */
+static inline void ag_lua_anchor(lua_State *L, int idx)
+{
+#if LUA_VERSION_NUM >= 504
+    (void)lua_setiuservalue(L, idx, 1);
+#elif LUA_VERSION_NUM >= 502
+    lua_setuservalue(L, idx);
+#else
+    (void)lua_setfenv(L, idx);
+#endif
+}
+
+static inline size_t ag_lua_rawlen(lua_State *L, int idx)
+{
+#if LUA_VERSION_NUM >= 502
+    return (size_t)lua_rawlen(L, idx);
+#else
+    return lua_objlen(L, idx);
+#endif
+}
 
 #endif

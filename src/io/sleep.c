@@ -1,0 +1,26 @@
+/* sleep: see sleep.h. Must never spin. */
+#include "io/sleep.h"
+
+#ifdef _WIN32
+#include <windows.h>
+
+void ag_sleep(double seconds)
+{
+    if (seconds > 0)
+        Sleep((DWORD)((seconds < 3600 ? seconds : 3600) * 1000));
+}
+#else
+#include <time.h>
+
+void ag_sleep(double seconds)
+{
+    struct timespec t;
+    if (!(seconds > 0))
+        return;
+    if (seconds > 3600)
+        seconds = 3600;
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+    (void)nanosleep(&t, NULL);
+}
+#endif

@@ -1,0 +1,186 @@
+/* core_client: the userdata of a client. Must never be closed under a flow: flows hold
+ * references of their own. */
+#include "core/crypto.h"
+#include "io/platform.h"
+#include "lua/core_private.h"
+
+void ag_lua_touch_clock(ag_client *c)
+{
+    if (!c->manual_clock)
+        (void)ag_platform_now(&c->env.boot_ms, &c->env.wall_ms);
+}
+
+ag_client *ag_lua_check_client(lua_State *L, int i)
+{
+    ag_lua_client *u = luaL_checkudata(L, i, AG_LUA_CLIENT);
+    if (u->c == NULL)
+        luaL_argerror(L, i, "the client is closed");
+    ag_lua_touch_clock(u->c);
+    return u->c;
+}
+
+static int l_gc(lua_State *L)
+{
+    ag_lua_client *u = luaL_checkudata(L, 1, AG_LUA_CLIENT);
+    if (u->c != NULL)
+        ag_client_unref(u->c);
+    u->c = NULL;
+    return 0;
+}
+
+/* Field key of the options table (index 1) as text kept in *out. */
+static bool text_option(lua_State *L, ag_client *c, const char *key, ag_str *out, ag_err *e)
+{
+    bool ok;
+    lua_getfield(L, 1, key);
+    ok = lua_type(L, -1) != LUA_TSTRING || ag_str_set_view(&c->env.alloc, out, ag_lua_check_view(L, -1));
+    lua_pop(L, 1);
+    return ok || ag_fail(e, AG_E_MEMORY, "no memory for a client");
+}
+
+static bool flag_option(lua_State *L, const char *key)
+{
+    bool on;
+    lua_getfield(L, 1, key);
+    on = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return on;
+}
+
+static bool origins_option(lua_State *L, ag_client *c, ag_err *e)
+{
+    bool ok = true;
+    int i;
+    lua_getfield(L, 1, "allowed_origins");
+    for (i = 1; ok && lua_istable(L, -1); i++) {
+        lua_rawgeti(L, -1, i);
+        if (lua_type(L, -1) != LUA_TSTRING) {
+            lua_pop(L, 1);
+            break;
+        }
+        ok = ag_client_allow_origin(c, ag_lua_check_view(L, -1), e);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return ok;
+}
+
+static bool read_options(lua_State *L, ag_client *c, ag_err *e)
+{
+    bool ok;
+    c->allow_http = flag_option(L, "allow_insecure_http");
+    c->sso_enabled = flag_option(L, "sso_enabled");
+    c->pre_authenticated_url_enabled = flag_option(L, "pre_authenticated_url_enabled");
+    c->has_look = flag_option(L, "has_look");
+    c->manual_clock = flag_option(L, "manual_clock");
+    lua_getfield(L, 1, "lock_timeout");
+    if (lua_isnumber(L, -1))
+        c->lock_timeout_ms = (int64_t)(lua_tonumber(L, -1) * 1000);
+    lua_getfield(L, 1, "endpoint");
+    ok = ag_client_set_endpoint(c, ag_lua_check_view(L, -1), e);
+    lua_pop(L, 2);
+    return ok && text_option(L, c, "client_id", &c->client_id, e)
+        && text_option(L, c, "client_secret", &c->client_secret, e)
+        && text_option(L, c, "scopes", &c->scopes, e)
+        && text_option(L, c, "user_agent", &c->user_agent, e)
+        && origins_option(L, c, e);
+}
+
+/* client(options) -> client | nil, code, message, retryable. The face has checked the types. */
+static int l_client(lua_State *L)
+{
+    ag_env env = { .alloc = ag_alloc_default, .random = ag_crypto_random };
+    ag_lua_client *u;
+    ag_err e;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    (void)ag_platform_boot_id(env.boot_id);
+    u = lua_newuserdata(L, sizeof *u);
+    u->c = NULL;
+    luaL_setmetatable(L, AG_LUA_CLIENT);
+    u->c = ag_client_new(&env);
+    if (u->c == NULL) {
+        (void)ag_fail(&e, AG_E_MEMORY, "no memory for a client");
+        return ag_lua_push_error(L, &e);
+    }
+    if (!read_options(L, u->c, &e))
+        return ag_lua_push_error(L, &e);
+    ag_lua_touch_clock(u->c);
+    return 1;
+}
+
+/* fresh(client) -> is there nothing to refresh and nothing to look at? */
+static int l_fresh(lua_State *L)
+{
+    lua_pushboolean(L, ag_client_is_fresh(ag_lua_check_client(L, 1)));
+    return 1;
+}
+
+static int l_state(lua_State *L)
+{
+    lua_pushstring(L, ag_state_name(ag_lua_check_client(L, 1)->session.state));
+    return 1;
+}
+
+/* version(client) -> a number that changes whenever the session's record does */
+static int l_version(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)ag_lua_check_client(L, 1)->session.version);
+    return 1;
+}
+
+static int l_access_token(lua_State *L)
+{
+    ag_lua_push_view(L, ag_str_view(&ag_lua_check_client(L, 1)->session.record.access_token));
+    return 1;
+}
+
+/* take_event(client) -> state, reason | nil */
+static int l_take_event(lua_State *L)
+{
+    ag_event ev;
+    if (!ag_session_take_event(&ag_lua_check_client(L, 1)->session, &ev))
+        return 0;
+    lua_pushstring(L, ag_state_name((ag_state)ev.state));
+    lua_pushstring(L, ag_reason_name((ag_reason)ev.reason));
+    return 2;
+}
+
+/* set_time(client, boot, wall): seconds; for a client made with manual_clock */
+static int l_set_time(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    c->env.boot_ms = (int64_t)(luaL_checknumber(L, 2) * 1000);
+    c->env.wall_ms = (int64_t)(luaL_checknumber(L, 3) * 1000);
+    return 0;
+}
+
+/* orphaned(client) -> did a flow die with the storage's lock in its hands? */
+static int l_orphaned(lua_State *L)
+{
+    lua_pushboolean(L, ag_lua_check_client(L, 1)->lock_orphaned);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    { "client", l_client },
+    { "fresh", l_fresh },
+    { "state", l_state },
+    { "version", l_version },
+    { "access_token", l_access_token },
+    { "take_event", l_take_event },
+    { "set_time", l_set_time },
+    { "orphaned", l_orphaned },
+    { NULL, NULL }
+};
+
+void ag_lua_core_client(lua_State *L)
+{
+    luaL_newmetatable(L, AG_LUA_CLIENT);
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,384 @@
+/* core_flow: the userdata of a flow: making one, what it wants, and handing in results.
+ * Must never call back into Lua while a flow is being stepped. */
+#include <string.h>
+
+#include "core/flow_fetch.h"
+#include "core/flow_login.h"
+#include "core/flow_userinfo.h"
+#include "lua/core_private.h"
+
+static ag_flow *check_flow(lua_State *L, int i)
+{
+    ag_lua_flow *u = luaL_checkudata(L, i, AG_LUA_FLOW);
+    if (u->f == NULL)
+        luaL_argerror(L, i, "the flow is closed");
+    ag_lua_touch_clock(u->f->client);
+    return u->f;
+}
+
+static int l_gc(lua_State *L)
+{
+    ag_lua_flow *u = luaL_checkudata(L, 1, AG_LUA_FLOW);
+    ag_flow *f = u->f;
+    u->f = NULL;
+    ag_flow_free(f);
+    return 0;
+}
+
+/* ---- making flows: first the userdata, then what it owns ---- */
+
+static ag_lua_flow *new_flow(lua_State *L)
+{
+    ag_lua_flow *u = lua_newuserdata(L, sizeof *u);
+    u->f = NULL;
+    luaL_setmetatable(L, AG_LUA_FLOW);
+    return u;
+}
+
+static int own(lua_State *L, ag_lua_flow *u, ag_flow *f)
+{
+    ag_err e;
+    u->f = f;
+    if (f != NULL)
+        return 1;
+    (void)ag_fail(&e, AG_E_MEMORY, "no memory for a flow");
+    return ag_lua_push_error(L, &e);
+}
+
+static int l_open_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_lua_flow *u = new_flow(L);
+    return own(L, u, ag_open_flow(c));
+}
+
+/* refresh_flow(client [, refused access token]) */
+static int l_refresh_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_view refused = ag_lua_opt_view(L, 2);
+    ag_lua_flow *u = new_flow(L);
+    return own(L, u, ag_refresh_flow(c, refused));
+}
+
+/* end_flow(client, revoke, force) */
+static int l_end_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    bool revoke = lua_toboolean(L, 2), force = lua_toboolean(L, 3);
+    ag_lua_flow *u = new_flow(L);
+    return own(L, u, ag_end_flow(c, revoke, force));
+}
+
+static int l_userinfo_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_lua_flow *u = new_flow(L);
+    return own(L, u, ag_userinfo_flow(c));
+}
+
+static ag_view option(lua_State *L, const char *key)
+{
+    ag_view v;
+    lua_getfield(L, 2, key);    /* stays on the stack: the view borrows from it */
+    v = ag_lua_opt_view(L, -1);
+    return v;
+}
+
+/* login_start_flow(client, options) */
+static int l_login_start_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_authz_options o;
+    ag_lua_flow *u;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checkstack(L, 16, "too many options");
+    o.redirect_uri = option(L, "redirect_uri");
+    o.x_state = option(L, "x_state");
+    o.prompt = option(L, "prompt");
+    o.login_hint = option(L, "login_hint");
+    o.ui_locales = option(L, "ui_locales");
+    o.color_scheme = option(L, "color_scheme");
+    o.page = option(L, "page");
+    o.oauth_provider_alias = option(L, "oauth_provider_alias");
+    o.authentication_flow_group = option(L, "authentication_flow_group");
+    o.sso_enabled = c->sso_enabled;
+    u = new_flow(L);
+    return own(L, u, ag_login_start_flow(c, &o));
+}
+
+/* login_finish_flow(client, callback url) */
+static int l_login_finish_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_view url = ag_lua_check_view(L, 2);
+    ag_lua_flow *u = new_flow(L);
+    return own(L, u, ag_login_finish_flow(c, url));
+}
+
+/* fetch_flow(client, method, url, headers, has_body, replayable, authorize, keep_user_agent, policy,
+ *            max_redirects, max_body) -> flow | nil, code, message, retryable */
+static int l_fetch_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_fetch_options o;
+    ag_lua_flow *u;
+    ag_err e;
+    o.method = ag_lua_check_view(L, 2);
+    o.url = ag_lua_check_view(L, 3);
+    o.headers = ag_lua_check_view(L, 4);
+    o.has_body = lua_toboolean(L, 5);
+    o.replayable = lua_toboolean(L, 6);
+    o.authorize = lua_toboolean(L, 7);
+    o.keep_user_agent = lua_toboolean(L, 8);
+    o.policy = (ag_policy)luaL_checkinteger(L, 9);
+    o.max_redirects = (unsigned)luaL_checkinteger(L, 10);
+    o.max_body = (size_t)luaL_checknumber(L, 11);
+    u = new_flow(L);
+    u->f = ag_fetch_flow(c, &o, &e);
+    return u->f != NULL ? 1 : ag_lua_push_error(L, &e);
+}
+
+/* ---- what it wants ---- */
+
+static int push_send(lua_State *L, const ag_flow *f, bool sends_body)
+{
+    lua_pushstring(L, f->request.method);
+    ag_lua_push_view(L, ag_str_view(&f->request.url));
+    ag_lua_push_view(L, ag_str_view(&f->request.headers));
+    ag_lua_push_view(L, ag_str_view(&f->request.body));
+    lua_pushnumber(L, (lua_Number)f->request.max_body);
+    lua_pushboolean(L, f->request.fresh);
+    lua_pushboolean(L, f->request.secret);
+    lua_pushboolean(L, f->request.keep_going);
+    lua_pushboolean(L, sends_body);
+    lua_pushboolean(L, f->again);
+    return 11;
+}
+
+/* Pushes the number of the wanted effect and its arguments. */
+static int push_want(lua_State *L, ag_flow *root)
+{
+    const ag_flow *f = ag_flow_wanting(root);
+    lua_pushinteger(L, (lua_Integer)f->fx);
+    switch (f->fx) {
+    case AG_FX_SEND:
+        return push_send(L, f, f == root);
+    case AG_FX_STORE:
+    case AG_FX_REFRESH:
+        ag_lua_push_view(L, ag_str_view(&f->text));
+        return 2;
+    case AG_FX_SLEEP:
+        lua_pushnumber(L, f->seconds);
+        return 2;
+    case AG_FX_LOCK:
+        lua_pushboolean(L, f->client->lock_orphaned);
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+static int l_want(lua_State *L)
+{
+    return push_want(L, check_flow(L, 1));
+}
+
+/* ---- handing in results; each returns what is wanted next ---- */
+
+static int step(lua_State *L, ag_flow *f, const ag_input *in)
+{
+    ag_flow_step(f, in);
+    return push_want(L, f);
+}
+
+/* feed(flow [, flag or number]) */
+static int l_feed(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1);
+    ag_input in;
+    memset(&in, 0, sizeof in);
+    in.ok = true;
+    in.flag = lua_toboolean(L, 2);
+    if (lua_type(L, 2) == LUA_TNUMBER)
+        in.number = (int)lua_tointeger(L, 2);
+    return step(L, f, &in);
+}
+
+/* feed_text(flow, text or nil) */
+static int l_feed_text(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1);
+    ag_input in;
+    memset(&in, 0, sizeof in);
+    in.ok = true;
+    in.text = ag_lua_opt_view(L, 2);
+    return step(L, f, &in);
+}
+
+/* feed_answer(flow, status, headers, body or nil) */
+static int l_feed_answer(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1);
+    ag_input in;
+    memset(&in, 0, sizeof in);
+    in.ok = true;
+    in.answer.status = (int)luaL_checkinteger(L, 2);
+    in.answer.headers = ag_lua_check_view(L, 3);
+    in.answer.body = ag_lua_opt_view(L, 4);
+    return step(L, f, &in);
+}
+
+/* feed_error(flow, code, message, retryable) */
+static int l_feed_error(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1);
+    ag_err_code code = ag_err_from_name(luaL_optstring(L, 2, "host"));
+    ag_err e;
+    ag_input in;
+    (void)ag_fail(&e, code == AG_E_COUNT ? AG_E_HOST : code, "%s", luaL_optstring(L, 3, ""));
+    if (!lua_isnoneornil(L, 4))
+        e.retryable = lua_toboolean(L, 4);
+    memset(&in, 0, sizeof in);
+    in.err = &e;
+    return step(L, f, &in);
+}
+
+/* feed_flow(flow, other): the result of another, finished flow that was waited for */
+static int l_feed_flow(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1), *other = check_flow(L, 2);
+    ag_input in;
+    ag_err e;
+    memset(&in, 0, sizeof in);
+    in.ok = other->fx == AG_FX_DONE;
+    e = other->err;
+    in.err = &e;
+    return step(L, f, &in);
+}
+
+/* ---- results ---- */
+
+/* error(flow) -> code, message, retryable, status, oauth_error, oauth_error_description, retry_after */
+static int l_error(lua_State *L)
+{
+    const ag_err *e = &check_flow(L, 1)->err;
+    lua_pushstring(L, ag_err_name(e->code));
+    lua_pushstring(L, e->message);
+    lua_pushboolean(L, e->retryable);
+    if (e->status != 0)
+        lua_pushinteger(L, e->status);
+    else
+        lua_pushnil(L);
+    lua_pushstring(L, e->oauth_error[0] != '\0' ? e->oauth_error : NULL);
+    lua_pushstring(L, e->oauth_error_description[0] != '\0' ? e->oauth_error_description : NULL);
+    if (e->retry_after > 0)
+        lua_pushnumber(L, e->retry_after);
+    else
+        lua_pushnil(L);
+    return 7;
+}
+
+static int l_userinfo_claims(lua_State *L)
+{
+    ag_lua_push_json(L, ag_userinfo_claims(check_flow(L, 1)));
+    return 1;
+}
+
+/* login_claims(flow) -> claims, partial */
+static int l_login_claims(lua_State *L)
+{
+    bool partial;
+    ag_lua_push_json(L, ag_login_claims(check_flow(L, 1), &partial));
+    lua_pushboolean(L, partial);
+    return 2;
+}
+
+/* login_url(flow) -> url, state */
+static int l_login_url(lua_State *L)
+{
+    const ag_flow *f = check_flow(L, 1);
+    ag_lua_push_view(L, ag_login_url(f));
+    ag_lua_push_view(L, ag_login_state(f));
+    return 2;
+}
+
+static int l_login_cancel(lua_State *L)
+{
+    ag_login_cancel(ag_lua_check_client(L, 1), ag_lua_check_view(L, 2));
+    return 0;
+}
+
+/* fetch_accepts(flow, status, headers) -> may this answer's body be streamed to the caller? */
+static int l_fetch_accepts(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1);
+    const ag_answer head = { (int)luaL_checkinteger(L, 2), ag_lua_check_view(L, 3), { NULL, 0 } };
+    lua_pushboolean(L, ag_fetch_accepts(f, &head));
+    return 1;
+}
+
+static int l_fetch_body_used(lua_State *L)
+{
+    ag_fetch_body_used(check_flow(L, 1));
+    return 0;
+}
+
+/* fetch_sends_body(flow) -> does the wanted SEND carry the caller's body? */
+static int l_fetch_sends_body(lua_State *L)
+{
+    lua_pushboolean(L, ag_fetch_sends_body(check_flow(L, 1)));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    { "open_flow", l_open_flow },
+    { "refresh_flow", l_refresh_flow },
+    { "end_flow", l_end_flow },
+    { "userinfo_flow", l_userinfo_flow },
+    { "login_start_flow", l_login_start_flow },
+    { "login_finish_flow", l_login_finish_flow },
+    { "fetch_flow", l_fetch_flow },
+    { "want", l_want },
+    { "feed", l_feed },
+    { "feed_text", l_feed_text },
+    { "feed_answer", l_feed_answer },
+    { "feed_error", l_feed_error },
+    { "feed_flow", l_feed_flow },
+    { "error", l_error },
+    { "userinfo_claims", l_userinfo_claims },
+    { "login_claims", l_login_claims },
+    { "login_url", l_login_url },
+    { "login_cancel", l_login_cancel },
+    { "fetch_accepts", l_fetch_accepts },
+    { "fetch_body_used", l_fetch_body_used },
+    { "fetch_sends_body", l_fetch_sends_body },
+    { NULL, NULL }
+};
+
+static int push_effects(lua_State *L)
+{
+    static const char *const names[] = {
+        "DONE", "FAIL", "LOOK", "LOAD", "STORE", "DELETE", "LOCK", "UNLOCK", "SEND", "SLEEP", "REFRESH", "ASK"
+    };
+    int i;
+    lua_newtable(L);
+    for (i = 0; i < (int)(sizeof names / sizeof names[0]); i++) {
+        lua_pushinteger(L, i);
+        lua_setfield(L, -2, names[i]);
+    }
+    return 1;
+}
+
+void ag_lua_core_flow(lua_State *L)
+{
+    luaL_newmetatable(L, AG_LUA_FLOW);
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+    luaL_setfuncs(L, functions, 0);
+    (void)push_effects(L);
+    lua_setfield(L, -2, "fx");
+}

@@ -1,0 +1,39 @@
+/* core_private: what the files of authgear.core share. Must not be included by other modules. */
+#ifndef AG_LUA_CORE_PRIVATE_H
+#define AG_LUA_CORE_PRIVATE_H
+
+#include "core/flow.h"
+#include "core/json.h"
+#include "lua/compat.h"
+
+/* A userdata whose pointer is NULL is closed. Each owns what it points to. */
+typedef struct ag_lua_client {
+    ag_client *c;
+} ag_lua_client;
+
+typedef struct ag_lua_flow {
+    ag_flow *f;
+} ag_lua_flow;
+
+#define AG_LUA_CLIENT "authgear.core.client"
+#define AG_LUA_FLOW "authgear.core.flow"
+#define AG_LUA_JSON "authgear.core.json"
+#define AG_LUA_ARRAY "authgear.array"
+
+/* The client at index i, its time brought up to date; raises if it is something else or closed. */
+ag_client *ag_lua_check_client(lua_State *L, int i);
+void ag_lua_touch_clock(ag_client *c);
+ag_view ag_lua_check_view(lua_State *L, int i);
+ag_view ag_lua_opt_view(lua_State *L, int i);           /* nil or none: not there */
+void ag_lua_push_view(lua_State *L, ag_view v);         /* nil when not there */
+/* Pushes nil, code, message, retryable; returns 4. */
+int ag_lua_push_error(lua_State *L, const ag_err *e);
+/* Pushes the Lua value of a tree that somebody else owns. May raise. */
+void ag_lua_push_json(lua_State *L, const ag_json *v);
+
+/* Each sets its functions into the table on the top of the stack. */
+void ag_lua_core_client(lua_State *L);
+void ag_lua_core_flow(lua_State *L);
+void ag_lua_core_json(lua_State *L);
+
+#endif
