@@ -2,7 +2,7 @@
 
 import { userInfo } from './claims.mjs';
 import { NO_STORE, rewriteRequest, send, sendApiError, sendJson } from './http.mjs';
-import { randomText } from './keys.mjs';
+import { randomHex, randomText } from './keys.mjs';
 import { resolve } from './resolver.mjs';
 
 const TARGETS = {
@@ -88,7 +88,8 @@ async function appSessionToken(dev, res, info) {
   const known = await dev.provider.RefreshToken.find(token ?? '');
   const session = dev.state.sessions.get(known?.grantId);
   if (!session || session.revoked) {
-    sendApiError(res, 403, 'Forbidden', 'InvalidGrant', 'invalid refresh token', `${randomText()}-${randomText(16)}`);
+    sendApiError(res, 403, 'Forbidden', 'InvalidGrant', 'invalid refresh token',
+      `${randomHex(16)}-${randomHex(8)}`);
     return;
   }
   const appToken = randomText();

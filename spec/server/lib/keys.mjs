@@ -1,6 +1,6 @@
 // The server's signing key (made at start, never stored) and the JWTs that oidc-provider does not make itself.
 
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
@@ -33,6 +33,8 @@ export function randomText(length = 32) {
   }
   return text;
 }
+
+export const randomHex = (bytes) => randomBytes(bytes).toString('hex');
 
 /** How a token appears in the log: enough to tell two apart, nothing to use it with. */
 export function fingerprint(token) {

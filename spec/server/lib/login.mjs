@@ -2,7 +2,7 @@
 // By default nobody is asked anything; with `interactive` set there is a page with a button, for people.
 
 import { NO_STORE, send } from './http.mjs';
-import { randomText } from './keys.mjs';
+import { randomHex, randomText } from './keys.mjs';
 
 const ENTRY = '/_internals/oauth_entrypoint';
 
@@ -19,18 +19,22 @@ export class Login {
   constructor(dev) {
     this.dev = dev;
     // Requests under way that must neither see nor set the browser's session cookie (SSO off, or another user).
-    this.cookieless = new Map();
+    this.cookieless = new Set();
+    // What our pages call an interaction of oidc-provider.
+    this.references = new Map();
   }
 
   /** Where oidc-provider sends the browser to log in. */
   pageFor(ctx, interaction) {
     const { params } = interaction;
     if (ctx.req.info.hideSession || params.x_suppress_idp_session_cookie === 'true') {
-      this.cookieless.set(interaction.uid, true);
+      this.cookieless.add(interaction.uid);
     }
+    const reference = randomText();
+    this.references.set(reference, interaction.uid);
     const query = new URLSearchParams({
       client_id: params.client_id, redirect_uri: params.redirect_uri, state: params.state ?? '',
-      x_ref: interaction.uid, x_settings_action_id: '', x_traceparent: `00-${randomText()}-${randomText(16)}-01`,
+      x_ref: reference, x_settings_action_id: '', x_traceparent: `00-${randomHex(16)}-${randomHex(8)}-01`,
     });
     return `${this.dev.issuerOf(ctx.req)}${ENTRY}?${query}`;
   }
@@ -61,7 +65,8 @@ export class Login {
 
   /** GET: log in at once, or show the page. POST: the page's answer. */
   async entry(req, res, url, info) {
-    const interaction = await this.dev.provider.Interaction.find(url.searchParams.get('x_ref') ?? '');
+    const uid = this.references.get(url.searchParams.get('x_ref'));
+    const interaction = await this.dev.provider.Interaction.find(uid);
     if (!interaction) {
       send(res, 400, { 'Content-Type': 'text/html; charset=utf-8', ...NO_STORE },
         page('This login is over', '<p>Start again from the application.</p>'));

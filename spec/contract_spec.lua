@@ -1,0 +1,236 @@
+-- Holds the development server to what was recorded from a real Authgear server: all 51 exchanges are replayed, and
+-- each is answered as recorded or stands in SERVED_LATER.
+
+local contract = require "spec.support.contract"
+local json = require "dkjson"
+local server = require "spec.support.server"
+
+-- Name of the exchange = the issue whose work it is to serve it.
+local SERVED_LATER = {
+  ["challenge"] = 6,
+  ["anonymous-key-ok"] = 6,
+  ["anonymous-key-stale-challenge"] = 6,
+  ["anonymous-signup"] = 6,
+  ["anonymous-promotion-code"] = 6,
+  ["anonymous-promotion-code-normal-user"] = 6,
+  ["anonymous-signup-bad-client"] = 6,
+  ["dpop-refresh-no-proof"] = 6,
+  ["dpop-refresh-ok"] = 6,
+  ["dpop-refresh-stale-iat"] = 6,
+  ["pre-authenticated-url-exchange"] = 6,
+}
+
+local function read_exchanges()
+  local file = assert(io.open("spec/fixtures/authgear.json", "rb"))
+  local text = file:read "*a"
+  file:close()
+  return assert(json.decode(text)).exchanges
+end
+
+local exchanges = read_exchanges()
+
+-- What has to be there before an exchange can be replayed: sessions that were made before the recording began.
+local prepare = {
+  ["token-code-ok"] = function(dev, replay)
+    local login = dev:session { client = "native", user = "contract", code_only = true }
+    replay:learn("<code>", login.code)
+    replay:learn("<verifier>", login.code_verifier)
+    replay:learn("<redirect uri>", login.redirect_uri)
+  end,
+  ["rotating-refresh-1"] = function(dev, replay, exchange)
+    local session = dev:session { client = "rotating", user = "contract" }
+    replay:learn(exchange.request.form.refresh_token, session.refresh_token)
+  end,
+  ["resolve-opaque-ok"] = function(dev, replay, exchange)
+    local session = dev:session { client = "opaque", user = "contract" }
+    replay:learn(exchange.request.headers.Authorization:match "^Bearer (.*)$", session.access_token)
+  end,
+  ["userinfo-expired"] = function(dev)
+    dev:expire { client = "rotating" }
+  end,
+}
+
+--- Replays everything in order; returns the differences by name of the exchange.
+local function replay_all(dev)
+  -- The lifetimes that the recorded clients had; a token's `exp` was rounded down.
+  dev:settings { ttl = { native = 300, rotating = 2 }, exp_rounding = "down" }
+  local replay = contract.replay(dev)
+  local differences, live = {}, {}
+  for _, exchange in ipairs(exchanges) do
+    if prepare[exchange.name] then
+      prepare[exchange.name](dev, replay, exchange)
+    end
+    live[exchange.name] = replay:send(exchange)
+    differences[exchange.name] = contract.compare(exchange.response, live[exchange.name], dev.endpoint)
+  end
+  return differences, live
+end
+
+describe("the development server", function()
+  local dev, differences
+
+  setup(function()
+    dev = server.shared()
+    differences = replay_all(dev)
+  end)
+
+  teardown(function()
+    dev:reset()
+  end)
+
+  it("is held to all 51 exchanges", function()
+    local served, later = 0, 0
+    for _, exchange in ipairs(exchanges) do
+      if SERVED_LATER[exchange.name] then
+        later = later + 1
+      else
+        served = served + 1
+      end
+    end
+    local listed = 0
+    for _ in pairs(SERVED_LATER) do
+      listed = listed + 1
+    end
+    assert.equal(51, served + later)
+    assert.equal(listed, later, "SERVED_LATER names an exchange that was not recorded")
+  end)
+
+  for _, exchange in ipairs(exchanges) do
+    local name = exchange.name
+    if SERVED_LATER[name] then
+      it(("leaves %s to issue %d"):format(name, SERVED_LATER[name]), function()
+        assert.is_true(#differences[name] > 0, "it is served now: take it off the list")
+      end)
+    else
+      it("serves " .. name, function()
+        assert.same({}, differences[name])
+      end)
+    end
+  end
+
+  it("is caught when it answers differently", function()
+    dev:fault { target = "userinfo", kind = "patch", patch = { sub = 7 }, times = 1 }
+    local changed = replay_all(dev)
+    assert.same({ "body.sub: number instead of string" }, changed["userinfo-ok"])
+  end)
+end)
+
+describe("the comparison with a recorded answer", function()
+  local recorded = {}
+  for _, exchange in ipairs(exchanges) do
+    recorded[exchange.name] = exchange.response
+  end
+
+  local function copy_of(name)
+    local headers = {}
+    for key, value in pairs(recorded[name].headers or {}) do
+      headers[key:lower()] = value
+    end
+    return { status = recorded[name].status, headers = headers, body = recorded[name].body }
+  end
+
+  local function differences_of(name, live)
+    return contract.compare(recorded[name], live, "http://localhost:4000")
+  end
+
+  local function replace(text, from, to)
+    local at, stop = text:find(from, 1, true)
+    assert(at, from .. " is not there")
+    return text:sub(1, at - 1) .. to .. text:sub(stop + 1)
+  end
+
+  it("finds nothing where nothing differs", function()
+    for _, exchange in ipairs(exchanges) do
+      assert.same({}, differences_of(exchange.name, copy_of(exchange.name)), exchange.name)
+    end
+  end)
+
+  -- Each a way to answer wrongly: { exchange, what, change }.
+  local planted = {
+    { "refresh-unknown-token", "another status", function(live)
+      live.status = 401
+    end },
+    { "refresh-unknown-token", "another error", function(live)
+      live.body = replace(live.body, "invalid_grant", "invalid_token")
+    end },
+    { "refresh-unknown-token", "another error description", function(live)
+      live.body = replace(live.body, "invalid refresh token", "grant request is invalid")
+    end },
+    { "refresh-unknown-token", "another content type", function(live)
+      live.headers["content-type"] = "application/json; charset=utf-8"
+    end },
+    { "refresh-unknown-token", "an answer that may be stored", function(live)
+      live.headers["cache-control"] = nil
+    end },
+    { "revoke", "a content type where there was none", function(live)
+      live.headers["content-type"] = "text/plain"
+    end },
+    { "revoke", "a body where there was none", function(live)
+      live.body = "ok"
+    end },
+    { "userinfo-bad-token", "another challenge", function(live)
+      live.headers["www-authenticate"] = "Bearer"
+    end },
+    { "userinfo-ok", "a member that is missing", function(live)
+      live.body = replace(live.body, '"custom_attributes":{},', "")
+    end },
+    { "userinfo-ok", "an empty list where there was an object", function(live)
+      live.body = replace(live.body, '"custom_attributes":{}', '"custom_attributes":[]')
+    end },
+    { "userinfo-ok", "a member too many, deep inside", function(live)
+      live.body = replace(live.body, '"kind":"primary"', '"kind":"primary","x":1')
+    end },
+    { "userinfo-ok", "another truth", function(live)
+      live.body = replace(live.body, '"https://authgear.com/claims/user/is_verified":false',
+        '"https://authgear.com/claims/user/is_verified":true')
+    end },
+    { "refresh-ok", "a number as a string", function(live)
+      live.body = replace(live.body, '"expires_in":300', '"expires_in":"300"')
+    end },
+    { "refresh-ok", "an opaque token where there was a JWT", function(live)
+      live.body = live.body:gsub('"access_token":"[^"]*"', '"access_token":"' .. ("x"):rep(32) .. '"')
+    end },
+    { "refresh-ok", "another JWT, without typ at+jwt", function(live)
+      local other = json.decode(live.body).id_token
+      live.body = live.body:gsub('"access_token":"[^"]*"', '"access_token":"' .. other .. '"')
+    end },
+    { "rotating-refresh-1", "a refresh token of another form", function(live)
+      live.body = live.body:gsub('"refresh_token":"[^"]*"', '"refresh_token":"abc"')
+    end },
+    { "rotating-refresh-1", "no refresh token", function(live)
+      live.body = live.body:gsub('"refresh_token":"[^"]*",', "")
+    end },
+    { "resolve-ok", "a header that is missing", function(live)
+      live.headers["x-authgear-user-id"] = nil
+    end },
+    { "resolve-ok", "another verdict", function(live)
+      live.headers["x-authgear-session-valid"] = "false"
+    end },
+    { "resolve-bad-token", "a header where there was none", function(live)
+      live.headers["x-authgear-session-valid"] = "false"
+    end },
+    { "authorize-prompt-none", "a parameter too many in a redirect", function(live)
+      live.headers.location = live.headers.location .. "&iss=x"
+    end },
+    { "authorize-prompt-none", "a redirect to somewhere else", function(live)
+      live.headers.location = replace(live.headers.location, "127.0.0.1", "localhost")
+    end },
+    { "authorize-ok", "no page", function(live)
+      live.body = ""
+    end },
+    { "openid-configuration", "endpoints of another server", function(live)
+      live.body = replace(live.body, "http://localhost:4000/oauth2/token", "http://localhost:4001/oauth2/token")
+    end },
+    { "openid-configuration", "an array with another order", function(live)
+      live.body = replace(live.body, '["ES256","RS256"]', '["RS256","ES256"]')
+    end },
+  }
+
+  for _, case in ipairs(planted) do
+    it("finds " .. case[2] .. " (" .. case[1] .. ")", function()
+      local live = copy_of(case[1])
+      case[3](live)
+      assert.is_true(#differences_of(case[1], live) > 0)
+    end)
+  end
+end)
