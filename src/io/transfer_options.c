@@ -1,0 +1,223 @@
+/* transfer_options: every libcurl option we set, in one place, because that is
+ * where safety lies. Must never turn a check of certificates off. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/transfer_private.h"
+
+/* Only what a failed set-up would make unsafe or useless is checked. */
+static bool set_or_fail(CURLcode code, ag_err *e)
+{
+    if (code == CURLE_OK)
+        return true;
+    return ag_fail(e, code == CURLE_OUT_OF_MEMORY ? AG_E_MEMORY : AG_E_NETWORK, "libcurl refused an option (%d)",
+                   (int)code);
+}
+
+static bool allow_http_only(CURL *c, ag_err *e)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return set_or_fail(curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https"), e);
+#else
+    return set_or_fail(curl_easy_setopt(c, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)), e);
+#endif
+}
+
+/* As the curl tool does; not in a program that runs with more rights than its user. */
+static const char *from_env(const char *name)
+{
+#if defined(__GLIBC__)
+    const char *v = secure_getenv(name);
+#else
+    const char *v = getenv(name);
+#endif
+    return v != NULL && v[0] != '\0' ? v : NULL;
+}
+
+static bool set_tls(const ag_pool *p, CURL *c, ag_err *e)
+{
+    const char *ca = p->ca_file.p;
+    if (ca == NULL)
+        ca = from_env("CURL_CA_BUNDLE");
+    if (ca == NULL)
+        ca = from_env("SSL_CERT_FILE");
+    if (!set_or_fail(curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_PROXY_SSL_VERIFYPEER, 1L), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_PROXY_SSL_VERIFYHOST, 2L), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2), e))
+        return false;
+#if defined(_WIN32) && LIBCURL_VERSION_NUM >= 0x074700
+    if (ca == NULL)
+        (void)curl_easy_setopt(c, CURLOPT_SSL_OPTIONS, (long)CURLSSLOPT_NATIVE_CA);
+#endif
+    if (ca == NULL)
+        return true;
+    return set_or_fail(curl_easy_setopt(c, CURLOPT_CAINFO, ca), e) &&
+           set_or_fail(curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, ca), e);
+}
+
+/* The proxy for hosts that are not this machine. NULL: libcurl asks the environment. */
+static bool set_proxy(ag_transfer *t, bool direct, ag_err *e)
+{
+    const ag_pool *p = t->pool;
+    t->set.direct = direct;
+    if (!set_or_fail(curl_easy_setopt(t->easy, CURLOPT_PROXY, direct ? "" : p->proxy.p), e))
+        return false;
+    return direct || p->no_proxy.p == NULL ||
+           set_or_fail(curl_easy_setopt(t->easy, CURLOPT_NOPROXY, p->no_proxy.p), e);
+}
+
+bool ag_transfer_options_once(ag_transfer *t, ag_err *e)
+{
+    CURL *c = t->easy;
+    if (!allow_http_only(c, e) || !set_tls(t->pool, c, e) || !set_proxy(t, false, e))
+        return false;
+    if (!set_or_fail(curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE), e) ||
+        !set_or_fail(curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L), e))
+        return false;
+    (void)curl_easy_setopt(c, CURLOPT_PRIVATE, t);
+    (void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->errbuf);
+    (void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_HTTP09_ALLOWED, 0L);
+    (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    (void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
+#if LIBCURL_VERSION_NUM >= 0x075700
+    (void)curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+#endif
+    ag_sockets_set(&t->pool->sockets, c);
+    ag_transfer_callbacks_set(t);
+    return true;
+}
+
+bool ag_transfer_options_multi(ag_pool *p, ag_err *e)
+{
+    p->multi = curl_multi_init();
+    if (p->multi == NULL)
+        return ag_fail(e, AG_E_MEMORY, "out of memory");
+    /* A paused stream stops its whole HTTP/2 connection: transfers side by side get one each. */
+    (void)curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    (void)curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, p->max_connections);
+    return true;
+}
+
+static long milliseconds(double seconds)
+{
+    double ms = seconds * 1000.0;
+    if (!(ms > 0))
+        return 0;
+    if (ms < 1)
+        return 1;
+    return ms > 2000000000.0 ? 2000000000L : (long)(ms + 0.5);
+}
+
+static CURLcode set_kind(ag_transfer *t, const ag_request *r, ag_body_kind kind)
+{
+    CURL *c = t->easy;
+    /* POST undoes neither of these */
+    if (kind != t->set.kind && t->set.kind == AG_BODY_HEAD)
+        (void)curl_easy_setopt(c, CURLOPT_NOBODY, 0L);
+    if (kind != t->set.kind && t->set.kind == AG_BODY_UPLOAD)
+        (void)curl_easy_setopt(c, CURLOPT_UPLOAD, 0L);
+    if (kind == AG_BODY_POST) {
+        (void)curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body.n > 0 ? r->body.p : "");
+        (void)curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+    } else if (kind == AG_BODY_UPLOAD) {
+        (void)curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->source_length);
+    }
+    if (kind == t->set.kind)
+        return CURLE_OK;
+    t->set.kind = kind;
+    switch (kind) {
+    case AG_BODY_HEAD:
+        return curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+    case AG_BODY_POST:
+        return curl_easy_setopt(c, CURLOPT_POST, 1L);
+    case AG_BODY_UPLOAD:
+        return curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+    case AG_BODY_NONE:
+    case AG_BODY_UNSET:
+        break;
+    }
+    return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+}
+
+static bool set_method(ag_transfer *t, const ag_request *r, ag_err *e)
+{
+    char name[32];
+    bool custom, body = r->body.p != NULL, empty_post;
+    ag_body_kind kind;
+    size_t i;
+    if (r->method.n == 0 || r->method.n >= sizeof name)
+        return ag_fail(e, AG_E_INVALID_ARGUMENT, "method is malformed");
+    for (i = 0; i < r->method.n; i++) {
+        name[i] = r->method.p[i];
+        if (!((name[i] >= 'A' && name[i] <= 'Z') || (name[i] >= 'a' && name[i] <= 'z') || name[i] == '-'))
+            return ag_fail(e, AG_E_INVALID_ARGUMENT, "method is malformed");
+    }
+    name[i] = '\0';
+    /* RFC 9110, 8.6: these say Content-Length: 0 when there is no body. */
+    empty_post = strcmp(name, "POST") == 0 || strcmp(name, "PUT") == 0 || strcmp(name, "PATCH") == 0;
+    if (strcmp(name, "HEAD") == 0) {
+        if (body || r->has_source)
+            return ag_fail(e, AG_E_INVALID_ARGUMENT, "a HEAD request has no body");
+        kind = AG_BODY_HEAD;
+    } else if (r->has_source) {
+        kind = AG_BODY_UPLOAD;
+    } else {
+        kind = body || empty_post ? AG_BODY_POST : AG_BODY_NONE;
+    }
+    custom = !(kind == AG_BODY_HEAD || (kind == AG_BODY_POST && strcmp(name, "POST") == 0) ||
+               (kind == AG_BODY_UPLOAD && strcmp(name, "PUT") == 0) ||
+               (kind == AG_BODY_NONE && strcmp(name, "GET") == 0));
+    if (!set_or_fail(set_kind(t, r, kind), e))
+        return false;
+    if (!custom && !t->set.custom)
+        return true;
+    t->set.custom = custom;
+    return set_or_fail(curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, custom ? name : NULL), e);
+}
+
+static void set_times(ag_transfer *t, const ag_request *r)
+{
+    long all = milliseconds(r->timeout), connect = milliseconds(r->connect_timeout);
+    if (all != t->set.timeout_ms)
+        (void)curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, all);
+    if (connect != t->set.connect_ms)
+        (void)curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, connect);
+    t->set.timeout_ms = all;
+    t->set.connect_ms = connect;
+}
+
+bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
+{
+    ag_host host;
+    struct curl_slist *list;
+    bool direct, own_encoding;
+    if (memchr(r->url.p, '\0', r->url.n) != NULL || !ag_host_of_url(r->url, &host))
+        return ag_fail(e, AG_E_INVALID_URL, "the URL is not one of http or https, or names a user");
+    if (!ag_transfer_headers_build(t, r, &list, &own_encoding, e) || !set_method(t, r, e))
+        return false;
+    if (!set_or_fail(curl_easy_setopt(t->easy, CURLOPT_URL, r->url.p), e) ||
+        !set_or_fail(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, list), e))
+        return false;
+    direct = ag_host_is_loopback(&host);
+    if (direct != t->set.direct && !set_proxy(t, direct, e))
+        return false;
+    if (own_encoding != t->set.raw) {
+        if (!set_or_fail(curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, own_encoding ? NULL : ""), e))
+            return false;
+        t->set.raw = own_encoding;
+    }
+    if (r->fresh != t->set.fresh) {
+        (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)r->fresh);
+        t->set.fresh = r->fresh;
+    }
+    set_times(t, r);
+    return true;
+}

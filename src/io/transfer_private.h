@@ -1,0 +1,106 @@
+/* transfer_private: what the files of the transfers share. Must never be
+ * included from outside src/io/transfer*.c and src/io/curl_*.c. */
+#ifndef AG_IO_TRANSFER_PRIVATE_H
+#define AG_IO_TRANSFER_PRIVATE_H
+
+#include <curl/curl.h>
+
+#include "io/transfer.h"
+#include "io/transfer_buffer.h"
+#include "io/transfer_host.h"
+#include "io/transfer_sockets.h"
+
+/* How the easy handle is set to send a body. */
+typedef enum ag_body_kind { AG_BODY_UNSET, AG_BODY_NONE, AG_BODY_HEAD, AG_BODY_POST, AG_BODY_UPLOAD } ag_body_kind;
+
+/* What the receiver said of the answer's body. */
+typedef enum ag_body_mode { AG_MODE_UNDECIDED, AG_MODE_STREAM, AG_MODE_COLLECT, AG_MODE_DROP } ag_body_mode;
+
+struct ag_pool {
+    ag_alloc a;
+    unsigned refs;
+    bool closed;
+    long pid;
+    CURLM *multi;           /* NULL until the first transfer */
+    ag_transfer *idle;      /* last used first: its buffers are warm */
+    unsigned idle_count;
+    ag_transfer *busy;
+    ag_transfer *loose;     /* one of the busy ones, or NULL */
+    ag_sockets sockets;
+    ag_str proxy, no_proxy, ca_file;
+    long max_connections;
+};
+
+/* What the easy handle is set to now, so that only differences are set again. */
+typedef struct ag_easy_set {
+    ag_body_kind kind;
+    bool custom;            /* CURLOPT_CUSTOMREQUEST is there */
+    bool direct;            /* proxies are off: loopback */
+    bool raw;               /* no decoding: the caller has its own Accept-Encoding */
+    bool fresh;
+    long timeout_ms;
+    long connect_ms;
+} ag_easy_set;
+
+struct ag_transfer {
+    ag_pool *pool;
+    ag_transfer *prev, *next;
+    CURL *easy;             /* NULL: lost in a fork */
+    bool in_multi;
+    bool finished;
+    ag_easy_set set;
+    ag_err err;
+
+    /* request */
+    ag_buffer header_text;  /* wiped after each exchange */
+    struct curl_slist *header_nodes;
+    size_t header_cap;
+    bool fresh, secret;
+    int attempts;           /* how often libcurl set about sending it */
+    ag_buffer feed;
+    size_t feed_taken;
+    int64_t feed_left;      /* -1: length not known */
+    bool feed_wanted, feed_ended;
+
+    /* response */
+    int status;
+    ag_buffer headers;
+    size_t headers_total;
+    bool headers_done, headers_told;
+    ag_buffer body;
+    int64_t body_total, body_max;
+    ag_body_mode mode;
+    bool recv_paused, send_paused;
+    ag_err_code refused;    /* why a callback of ours broke it off; AG_E_NONE: none did */
+    char errbuf[CURL_ERROR_SIZE];
+};
+
+/* transfer_pool.c */
+ag_transfer *ag_pool_take(ag_pool *p, ag_err *e);       /* ready to be set, in the busy list */
+void ag_pool_give_back(ag_transfer *t);                 /* may free it */
+void ag_pool_check_fork(ag_pool *p);
+bool ag_pool_drive(ag_pool *p);                         /* moves all on; false: libcurl has failed */
+void ag_pool_poll(ag_pool *p, int ms);
+void ag_pool_add(ag_transfer *t);
+void ag_pool_remove(ag_transfer *t);
+
+/* transfer.c */
+void ag_transfer_finish(ag_transfer *t, CURLcode code);
+void ag_transfer_lost(ag_transfer *t, ag_err_code code, const char *text);
+
+/* transfer_options.c */
+bool ag_transfer_options_once(ag_transfer *t, ag_err *e);
+bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e);
+bool ag_transfer_options_multi(ag_pool *p, ag_err *e);
+
+/* transfer_headers.c: the request's headers as libcurl wants them; *list may be NULL. */
+bool ag_transfer_headers_build(ag_transfer *t, const ag_request *r, struct curl_slist **list, bool *own_encoding,
+                               ag_err *e);
+
+/* transfer_callbacks.c */
+void ag_transfer_callbacks_set(ag_transfer *t);
+
+/* curl_error.c */
+void ag_curl_error(ag_transfer *t, CURLcode code);
+
+#endif
