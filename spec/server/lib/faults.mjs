@@ -60,7 +60,6 @@ function matches(fault, info) {
 /** The TCP socket under a request, whatever is on top of it (TLS, HTTP/2). */
 function tcpSocket(req) {
   const socket = req.stream?.session?.socket ? req.stream.session[Symbol.for('dev.socket')] : req.socket;
-  // eslint-disable-next-line no-underscore-dangle
   return socket.encrypted ? socket._parent : socket;
 }
 
