@@ -8,6 +8,16 @@ LUA_ABI := $(if $(filter jit,$(LUA)),5.1,$(LUA))
 LUA_LMOD ?= $(PREFIX)/share/lua/$(LUA_ABI)
 LUA_CMOD ?= $(PREFIX)/lib/lua/$(LUA_ABI)
 
-.PHONY: install
+.PHONY: install rock rock-install
 install: lua-$(LUA)
 	@scripts/install-files '$(BUILD)/$(LUA)' '$(DESTDIR)$(LUA_LMOD)' '$(DESTDIR)$(LUA_CMOD)'
+
+# For LuaRocks, which gives the headers and the directories and not the version.
+header_says = $(shell sed -n 's/^\#define[ \t]*LUA_VERSION_NUM[ \t]*50\([1-4]\).*/5.\1/p' '$(LUA_INCDIR)/lua.h')
+rock_lua = $(if $(wildcard $(LUA_INCDIR)/luajit.h),jit,$(header_says))
+
+rock:
+	+@$(MAKE) --no-print-directory LUA=$(rock_lua) lua-$(rock_lua)
+
+rock-install:
+	@scripts/install-files '$(BUILD)/$(rock_lua)' '$(LUA_LMOD)' '$(LUA_CMOD)'

@@ -1,0 +1,23 @@
+-- lua/ has to run unchanged on Lua 5.1 to 5.4 and LuaJIT: `min` is what they share.
+std = "min"
+max_line_length = 140
+exclude_files = { "**/node_modules/**", "build/**", "lua_modules/**" }
+
+-- What only some of the Luas have is looked for before it is used.
+read_globals = {
+    "jit", "unpack", "loadstring", "setfenv", "getfenv",
+    table = { fields = { "unpack", "pack", "move" } },
+    math = { fields = { "type", "tointeger", "mininteger", "maxinteger" } },
+    package = { fields = { "searchpath", "searchers", "loaders" } },
+    string = { fields = { "pack", "unpack" } },
+    "utf8", "rawlen", "warn",
+}
+
+files["lua/authgear/openresty"] = { read_globals = { "ngx" } }
+files["lua/authgear/openresty.lua"] = { read_globals = { "ngx" } }
+files["spec"] = { std = "min+busted" }
+files["scripts"] = { std = "lua54" }
+files["scripts/busted.lua"] = { std = "min" }
+files["scripts/busted_output.lua"] = { std = "min" }
+files[".busted"] = { std = "min" }
+files["rockspec"] = { std = "rockspec" }
