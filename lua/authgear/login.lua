@@ -1,0 +1,133 @@
+--- Logging in: the two halves, and the whole with a browser and a listener between them.
+-- Must never hand the code verifier to anyone: it stays in the core.
+local check = require "authgear.check"
+local core = require "authgear.core"
+local driver = require "authgear.driver"
+local errors = require "authgear.errors"
+local user_info = require "authgear.user_info"
+
+local DEFAULT_TIMEOUT = 300 -- seconds a person has to log in
+
+local M = {}
+
+---@class authgear.AuthorizationOptions what the server is asked for
+---@field redirect_uri string|nil one of the client's registered redirect URIs, to the letter
+---@field x_state string|nil a string of yours, passed through to the server
+---@field prompt string|nil "login", "none", "consent", "select_account"
+---@field login_hint string|nil
+---@field ui_locales string|nil e.g. "fr-CA en"
+---@field color_scheme "light"|"dark"|nil
+---@field page "login"|"signup"|nil
+---@field oauth_provider_alias string|nil
+---@field authentication_flow_group string|nil
+
+---@class authgear.AuthenticateOptions : authgear.AuthorizationOptions
+---@field redirect_uris string[]|nil loopback redirect URIs, tried in turn until one's port is free
+---@field ui nil|"browser"|"console"|fun(request: table): string|nil, any how the user gets to the page and the redirect
+--- URL comes back; nil: the browser where there is one, else the console
+---@field timeout number|nil seconds for the person (300)
+---@field cancelled nil|fun(): boolean polled about ten times a second; true gives up
+
+local AUTHORIZATION = {
+  redirect_uri = "text", x_state = "text", prompt = "text", login_hint = "text", ui_locales = "text",
+  color_scheme = check.one_of { "light", "dark" }, page = check.one_of { "login", "signup" },
+  oauth_provider_alias = "text", authentication_flow_group = "text",
+}
+
+local AUTHENTICATE = {
+  redirect_uris = "texts", ui = check.one_of({ "browser", "console" }, true), timeout = "seconds",
+  cancelled = "function",
+}
+for name, kind in pairs(AUTHORIZATION) do
+  AUTHENTICATE[name] = kind
+end
+
+local function start(runtime, options)
+  local flow, code, message, retryable = core.login_start_flow(runtime.core, options)
+  if not flow then
+    return nil, errors.new(code, message, retryable)
+  end
+  local ok, err = driver.run(runtime, flow, {})
+  if not ok then
+    return nil, err
+  end
+  local url, state = core.login_url(flow)
+  return { url = url, state = state, redirect_uri = options.redirect_uri }
+end
+
+local function finish(runtime, callback_url)
+  local flow, code, message, retryable = core.login_finish_flow(runtime.core, callback_url)
+  if not flow then
+    return nil, errors.new(code, message, retryable)
+  end
+  local ok, err = driver.run(runtime, flow, {}, true)
+  if not ok then
+    return nil, err
+  end
+  return user_info.of(core.login_claims(flow))
+end
+
+--- See authgear.Client:start_authentication.
+function M.start(runtime, options)
+  check.options("start_authentication", 1, options, AUTHORIZATION, { "redirect_uri" })
+  return start(runtime, options)
+end
+
+--- See authgear.Client:finish_authentication.
+function M.finish(runtime, callback_url)
+  check.value("finish_authentication", 1, "callback URL", callback_url, "text")
+  return finish(runtime, callback_url)
+end
+
+-- Shows the page and waits for the redirect.
+local function ask(runtime, attempt, request, options)
+  local sleep = runtime.host.spawn and runtime.host.sleep or nil
+  local callback_url, code, message = attempt:run({
+    url = request.url, state = request.state, timeout = options.timeout or DEFAULT_TIMEOUT,
+    cancelled = options.cancelled, sleep = sleep, now = core.now,
+  })
+  if callback_url then
+    return callback_url
+  end
+  core.login_cancel(runtime.core, request.state)
+  return nil, errors.new(code, message)
+end
+
+local function authenticate(runtime, attempt, options)
+  local authorization = {}
+  for name in pairs(AUTHORIZATION) do
+    authorization[name] = options[name]
+  end
+  authorization.redirect_uri = attempt.redirect_uri
+  local request, err = start(runtime, authorization)
+  if not request then
+    return nil, err
+  end
+  local callback_url
+  callback_url, err = ask(runtime, attempt, request, options)
+  if not callback_url then
+    return nil, err
+  elseif runtime.closed then
+    return nil, errors.new("closed", "the client was closed")
+  end
+  return finish(runtime, callback_url)
+end
+
+--- See authgear.Client:authenticate.
+function M.authenticate(runtime, options)
+  check.options("authenticate", 1, options, AUTHENTICATE, {})
+  local uris = options.redirect_uris or (options.redirect_uri and { options.redirect_uri })
+  if not uris then
+    check.fail("authenticate", 1, "option 'redirect_uri' or 'redirect_uris' is missing")
+  end
+  local ui = require("authgear.ui").choose(options.ui)
+  local attempt, code, message = ui.prepare { redirect_uris = uris }
+  if not attempt then
+    return nil, errors.new(code, message)
+  end
+  local info, err = authenticate(runtime, attempt, options)
+  attempt:close()
+  return info, err
+end
+
+return M

@@ -1,0 +1,126 @@
+--- A storage of the user's own: a table with functions get, set, del and, where others can
+-- change the record, lock, unlock and changed. What they raise becomes an error, and what they
+-- return is checked. Must never put what they raised into an error's text: it may hold the record.
+local protect = require "authgear.protect"
+
+local Custom = {}
+Custom.__index = Custom
+
+local function failed(what, why)
+  local text = "the storage's " .. what .. " failed"
+  if type(why) == "table" and type(why.message) == "string" and type(why.code) == "string" then
+    return nil, "storage", text .. " (" .. why.code .. ")", why.retryable
+  end
+  return nil, "storage", text
+end
+
+-- Calls user[what](user, name, ...); ok is false when it raised.
+local function call(self, what, ...)
+  return protect(self.user[what], self.user, self.name, ...)
+end
+
+function Custom:get()
+  local ok, text, why = call(self, "get")
+  if not ok then
+    return nil, "user_code", "the storage's get raised an error"
+  elseif text == nil and why ~= nil then
+    return failed("get", why)
+  elseif text ~= nil and type(text) ~= "string" then
+    return nil, "user_code", "the storage's get returned a " .. type(text) .. " instead of a string or nil"
+  end
+  return text
+end
+
+local function change(self, what, ...)
+  local ok, done, why = call(self, what, ...)
+  if not ok then
+    return nil, "user_code", "the storage's " .. what .. " raised an error"
+  elseif not done and (done == false or why ~= nil) then
+    return failed(what, why)
+  end
+  return true
+end
+
+function Custom:set(bytes)
+  return change(self, "set", bytes)
+end
+
+function Custom:del()
+  return change(self, "del")
+end
+
+function Custom:changed()
+  if not self.user.changed then
+    return false
+  end
+  local ok, changed = call(self, "changed")
+  return not ok or changed ~= false
+end
+
+function Custom:try_lock()
+  if self.locked then
+    return false
+  end
+  if self.user.lock then
+    local ok, taken, why = call(self, "lock")
+    if not ok then
+      return nil, "user_code", "the storage's lock raised an error"
+    elseif not taken then
+      if why ~= nil then
+        return failed("lock", why)
+      end
+      return false
+    end
+  end
+  self.locked = true
+  return true
+end
+
+function Custom:unlock()
+  if self.locked then
+    self.locked = false
+    if self.user.unlock then
+      call(self, "unlock")
+    end
+  end
+  return true
+end
+
+function Custom:close()
+  return self:unlock()
+end
+
+local M = {}
+
+local FUNCTIONS = { get = true, set = true, del = true, lock = false, unlock = false, changed = false }
+
+--- Says what is wrong with a user's storage table, or nil.
+---@return string|nil
+function M.problem(user)
+  for name, required in pairs(FUNCTIONS) do
+    local kind = type(user[name])
+    if kind ~= "function" and (required or kind ~= "nil") then
+      return "needs a function '" .. name .. "'"
+    end
+  end
+  if (user.lock == nil) ~= (user.unlock == nil) then
+    return "needs both 'lock' and 'unlock', or neither"
+  end
+end
+
+---@param user authgear.Storage
+---@param name string
+function M.new(user, name)
+  return setmetatable({ user = user, name = name, kind = "custom" }, Custom)
+end
+
+---@class authgear.Storage a storage of your own; every function gets the table and the client's name
+---@field get fun(self, name: string): string|nil, any the record; nil: there is none; nil and anything: it failed
+---@field set fun(self, name: string, record: string): boolean|nil, any true once it is durable
+---@field del fun(self, name: string): boolean|nil, any true also when there was none
+---@field lock nil|fun(self, name: string): boolean|nil, any takes the lock without waiting: true, or false when another
+--- has it. Needed where other processes use the same record
+---@field unlock nil|fun(self, name: string)
+---@field changed nil|fun(self, name: string): boolean a cheap look: may the record be another than the one last read?
+
+return M
