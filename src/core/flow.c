@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define AG_LOOK_INTERVAL_MS 10      /* refresh-if-needed looks at the storage at most as often */
+
 ag_flow *ag_flow_new(ag_client *c, const ag_flow_type *type)
 {
     ag_flow *f = ag_new0(&c->env.alloc, type->size);
@@ -81,6 +83,8 @@ void ag_flow_step(ag_flow *f, const ag_input *in)
     if (ag_flow_finished(leaf))
         return;
     leaf->again = false;
+    if (leaf->fx == AG_FX_LOOK)
+        leaf->client->next_look_ms = leaf->client->env.boot_ms + AG_LOOK_INTERVAL_MS;
     if (leaf->fx == AG_FX_UNLOCK) {
         leaf->holds_lock = false;
         if (leaf->client->lock_owner == leaf)

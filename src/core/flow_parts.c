@@ -4,7 +4,6 @@
 
 #include "core/flow.h"
 
-#define AG_LOOK_INTERVAL_MS 10      /* refresh-if-needed looks at the storage at most as often */
 #define AG_LOCK_FIRST_WAIT_S 0.002
 #define AG_LOCK_LONGEST_WAIT_S 0.025
 
@@ -56,7 +55,6 @@ bool ag_flow_adopt(ag_flow *f, const ag_input *in)
     }
     if (in->text.p != NULL && !ag_record_decode(&c->env, in->text, &owner, &r, &f->err))
         return false;
-    c->next_look_ms = c->env.boot_ms + AG_LOOK_INTERVAL_MS;
     ag_session_adopt(&c->env.alloc, &c->session, &r,
                      r.refresh_token.p != NULL ? AG_REASON_FOUND_TOKEN : AG_REASON_NO_TOKEN);
     return true;
