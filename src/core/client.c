@@ -149,6 +149,6 @@ bool ag_client_is_fresh(ag_client *c)
     if (c->has_look && c->env.boot_ms >= c->next_look_ms)
         return false;
     if (c->session.state == AG_STATE_NO_SESSION)
-        return !c->has_look;    /* a login elsewhere shows up at a look */
+        return true;            /* a login elsewhere shows up at the next look */
     return c->session.unsaved.refresh_token.p == NULL && ag_record_fresh(&c->env, &c->session.record);
 }
