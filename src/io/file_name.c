@@ -30,9 +30,10 @@ bool ag_file_name(ag_view name, char out[AG_FILE_NAME_BUF])
     bool first = device(name);
     for (i = 0; i < name.n; i++) {
         unsigned char c = (unsigned char)name.p[i];
-        if (n + 3 > AG_FILE_NAME_MAX)
+        bool as_is = plain(c) && !(first && i == 0);
+        if (n + (as_is ? 1 : 3) > AG_FILE_NAME_MAX)
             return false;
-        if (plain(c) && !(first && i == 0)) {
+        if (as_is) {
             out[n++] = (char)c;
             continue;
         }

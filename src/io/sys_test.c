@@ -96,6 +96,8 @@ static bool before(call *c)
         return false;
     if (fault.kind == AG_SYS_FAULT_KILL_BEFORE)
         (void)raise(SIGKILL);
+    if (fault.kind == AG_SYS_FAULT_STOP)
+        (void)raise(SIGSTOP);
     errno = fault.err;
     return fault.kind == AG_SYS_FAULT_ERROR;
 }

@@ -7,7 +7,12 @@
 #ifdef AG_TEST
 #include "io/sys.h"
 
-typedef enum ag_sys_fault_kind { AG_SYS_FAULT_ERROR, AG_SYS_FAULT_KILL_BEFORE, AG_SYS_FAULT_KILL_AFTER } ag_sys_fault_kind;
+typedef enum ag_sys_fault_kind {
+    AG_SYS_FAULT_ERROR,
+    AG_SYS_FAULT_KILL_BEFORE,
+    AG_SYS_FAULT_KILL_AFTER,
+    AG_SYS_FAULT_STOP /* SIGSTOP before the call, which is then made */
+} ag_sys_fault_kind;
 
 typedef struct ag_sys_fault {
     char op[16];   /* which entry of the table, by its name; "": any of them */

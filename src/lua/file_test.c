@@ -1,7 +1,8 @@
 /* file_test: see the header.
- *   test.fault{ op=, nth=, times=, errno= | kill="before"|"after", most= }; test.fault() ends it
+ *   test.fault{ op=, nth=, times=, errno= | kill="before"|"after"|"stop", most= }; test.fault() ends it
  *   test.count() -> calls that matched since
  *   test.record(true|false)
+ *   test.fail_alloc(n): the n-th allocation from now fails, 0: none
  *   test.fork(), test.wait(pid), test.pid(), test.exit(status): processes without exec
  *   test.records() -> array of { op=, fd=, result=, errno=, name=, to=, bytes= } */
 #include "lua/file_test.h"
@@ -12,6 +13,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "core/alloc_test.h"
 
 static const struct {
     const char *name;
@@ -71,7 +74,9 @@ static int test_fault(lua_State *L)
     lua_getfield(L, 1, "kill");
     text = luaL_optstring(L, -1, "");
     if (text[0] != '\0')
-        f.kind = text[0] == 'b' ? AG_SYS_FAULT_KILL_BEFORE : AG_SYS_FAULT_KILL_AFTER;
+        f.kind = text[0] == 'b'   ? AG_SYS_FAULT_KILL_BEFORE
+                 : text[0] == 's' ? AG_SYS_FAULT_STOP
+                                  : AG_SYS_FAULT_KILL_AFTER;
     ag_sys_test_fault(&f);
     return 0;
 }
@@ -126,6 +131,12 @@ static int test_records(lua_State *L)
     return 1;
 }
 
+static int test_fail_alloc(lua_State *L)
+{
+    ag_alloc_test_set((long)luaL_checknumber(L, 1));
+    return 0;
+}
+
 /* fork without exec, for the specs about forked children: 0 in the child. */
 static int test_fork(lua_State *L)
 {
@@ -139,12 +150,12 @@ static int test_pid(lua_State *L)
     return 1;
 }
 
-/* Waits for a forked child: its exit status, or nil and the signal that ended it. */
+/* Waits for a forked child: its exit status, or nil and the signal that ended or stopped it. */
 static int test_wait(lua_State *L)
 {
     int status = 0;
     pid_t pid = (pid_t)luaL_checknumber(L, 1);
-    while (waitpid(pid, &status, 0) < 0)
+    while (waitpid(pid, &status, WUNTRACED) < 0)
         if (errno != EINTR)
             return luaL_error(L, "no such child");
     if (WIFEXITED(status)) {
@@ -152,7 +163,7 @@ static int test_wait(lua_State *L)
         return 1;
     }
     lua_pushnil(L);
-    lua_pushinteger(L, WTERMSIG(status));
+    lua_pushinteger(L, WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status));
     return 2;
 }
 
@@ -165,6 +176,7 @@ static int test_exit(lua_State *L)
 static const luaL_Reg functions[] = {
     { "fault", test_fault },     { "count", test_count }, { "record", test_record }, { "records", test_records },
     { "fork", test_fork },       { "wait", test_wait },   { "pid", test_pid },       { "exit", test_exit },
+    { "fail_alloc", test_fail_alloc },
     { NULL, NULL },
 };
 
