@@ -12,7 +12,7 @@ import path from "node:path";
 import { execFileSync } from "node:child_process";
 
 const stats = { accepted: 0, tls_accepted: 0, raw_accepted: 0, raw_requests: 0, connects: 0, proxied: 0, closes: 0,
-  uploaded: 0, last_connect: "", last_connect_auth: "", tls_alerts: 0, close_notifies: 0 };
+  uploaded: 0, last_connect: "", last_connect_auth: "", tls_alerts: 0, refused: 0 };
 const MB = Buffer.alloc(1024 * 1024, "x");
 
 function certificates() {
@@ -79,7 +79,9 @@ const routes = {
   "/badgzip": (req, res) => { res.writeHead(200, { "content-encoding": "gzip" }); res.end("this is no gzip"); },
   "/stall": () => {},
   "/stall-body": (req, res) => { res.writeHead(200); res.write("half"); },
-  "/refuse-h2": (req, res) => { (res.stream ?? req.socket).close?.(http2.constants.NGHTTP2_REFUSED_STREAM); },
+  "/refuse-h2": (req, res) => { stats.refused++; res.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM); },
+  // Ctrl-C for the asking process, while it waits for the answer.
+  "/interrupt": (req, res) => { process.kill(Number(req.headers["x-pid"]), "SIGINT"); setTimeout(() => res.end("answer"), 100); },
 };
 
 function serve(req, res) {
@@ -145,7 +147,7 @@ function onRaw(socket) {
       const end = text.indexOf("\r\n\r\n");
       if (end < 0) { if (text.length > 1e6) text = ""; return; }
       const head = text.slice(0, end), length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-      const url = head.split(" ")[1];
+      const url = head.split(" ")[1]?.split("?")[0];
       if (url !== "/early-413" && text.length < end + 4 + length) return;
       text = url === "/early-413" ? "" : text.slice(end + 4 + length);
       if (!/^[A-Z]+ \//.test(head)) continue;
@@ -211,6 +213,7 @@ old.on("tlsClientError", () => stats.tls_alerts++);
 ports.old_tls = await listen(old);
 // TLS that breaks off: during the hand-shake, or while the client still sends.
 ports.tls_reset = await listen(net.createServer((s) => { s.on("error", () => {}); s.once("data", () => s.resetAndDestroy()); }));
+ports.not_tls = await listen(net.createServer((s) => { s.on("error", () => {}); s.once("data", () => s.end("HTTP/1.1 400 No\r\n\r\n")); }));
 ports.tls_drop = await listen(tls.createServer({ ...certs.good }, (s) => { s.on("error", () => {}); s.once("data", () => s.destroy()); }));
 ports.proxy = await listen(onProxy(ports));
 ports.control = await listen(http.createServer(control));

@@ -72,9 +72,8 @@ static bool part(const char **p, const char *end, uint32_t *out)
     if (end - s >= 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
         base = 16;
         s += 2;
-    } else if (end - s >= 2 && s[0] == '0') {
+    } else if (s < end && s[0] == '0') {
         base = 8;
-        s++;
     }
     for (digits = s; s < end; s++) {
         unsigned d;

@@ -2,7 +2,7 @@
 -- libcurl is loaded with the first request, not before. What user code does
 -- (sink, source, accept, cancelled) is called from here, never from inside
 -- libcurl, so it may yield, raise, or close the transport.
-local protect = require "authgear.transport.protected"
+local protect = require "authgear.protect"
 
 local OPTIONS = { proxy = "string", no_proxy = "string", ca_file = "string", max_connections = "number",
   connect_timeout = "number" }
@@ -62,20 +62,46 @@ function on.chunk(_, req, bytes)
   end
 end
 
-function on.need(t, req)
+-- The next piece of the request's body: true and a string or nil (its end), or nil, code and message.
+local function pull(req)
   local bytes, why = req.source()
   if bytes == nil and why ~= nil then
-    return "user_code", "the source of the body failed"
+    return nil, "user_code", "the source of the body failed"
   elseif bytes ~= nil and type(bytes) ~= "string" then
-    return "user_code", "the source of the body gave a " .. type(bytes) .. " instead of a string"
+    return nil, "user_code", "the source of the body gave a " .. type(bytes) .. " instead of a string"
+  end
+  return true, bytes
+end
+
+-- libcurl stops asking once it has as many bytes as were said: it is seen here that there are no more.
+local function check_end(req)
+  local ok, bytes, message
+  repeat
+    ok, bytes, message = pull(req)
+  until bytes ~= ""
+  if ok and bytes then
+    return "user_code", "the body is not as long as was said"
+  end
+  return bytes, message
+end
+
+function on.need(t, req, _, _, progress)
+  local ok, bytes, message = pull(req)
+  if not ok then
+    return bytes, message
   end
   t:feed(bytes)
+  progress.fed = progress.fed + #(bytes or "")
+  if bytes and progress.fed == req.source_length then
+    return check_end(req)
+  end
 end
 
 function on.wait() end
 
 -- Moves t to its end. Returns what send returns.
 local function drive(t, req)
+  local progress = { fed = 0 }
   while true do
     if is_cancelled(req) then
       return nil, "cancelled", "the request was cancelled", false, true
@@ -86,7 +112,7 @@ local function drive(t, req)
     elseif event == "error" then
       return nil, a, b, c, d
     end
-    local code, message = on[event](t, req, a, b)
+    local code, message = on[event](t, req, a, b, progress)
     if code then
       return nil, code, message, false, true
     end

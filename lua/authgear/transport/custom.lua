@@ -1,7 +1,7 @@
 --- Makes a transport of the user's own HTTP client: `wrap` turns the friendly shape below into the one the
 -- driver calls, and lets nothing through that the core would stumble over.
 -- Must never put into an error what the client raised or said, unless no token can be in it.
-local protect = require "authgear.transport.protected"
+local protect = require "authgear.protect"
 
 local MAX_SOURCE = 64 * 1024 * 1024 -- bytes of a request body that has to be collected
 
