@@ -3,6 +3,7 @@
  *   test.count() -> calls that matched since
  *   test.record(true|false)
  *   test.fail_alloc(n): the n-th allocation from now fails, 0: none
+ *   test.descriptors(): how many are open, in a count that is always off by the same
  *   test.fork(), test.wait(pid), test.pid(), test.exit(status): processes without exec
  *   test.records() -> array of { op=, fd=, result=, errno=, name=, to=, bytes= } */
 #include "lua/file_test.h"
@@ -131,6 +132,23 @@ static int test_records(lua_State *L)
     return 1;
 }
 
+static void count_name(void *arg, const char *name)
+{
+    (void)name;
+    ++*(lua_Integer *)arg;
+}
+
+static int test_descriptors(lua_State *L)
+{
+    lua_Integer n = 0;
+    int dir = ag_sys_real.open_dir(NULL, "/proc/self/fd");
+    if (dir < 0 || ag_sys_real.list(NULL, dir, count_name, &n) != 0)
+        return luaL_error(L, "no /proc/self/fd");
+    (void)ag_sys_real.close(NULL, dir);
+    lua_pushinteger(L, n);
+    return 1;
+}
+
 static int test_fail_alloc(lua_State *L)
 {
     ag_alloc_test_set((long)luaL_checknumber(L, 1));
@@ -177,6 +195,7 @@ static const luaL_Reg functions[] = {
     { "fault", test_fault },     { "count", test_count }, { "record", test_record }, { "records", test_records },
     { "fork", test_fork },       { "wait", test_wait },   { "pid", test_pid },       { "exit", test_exit },
     { "fail_alloc", test_fail_alloc },
+    { "descriptors", test_descriptors },
     { NULL, NULL },
 };
 
