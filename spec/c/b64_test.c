@@ -31,7 +31,7 @@ static void strict(void)
 {
     static const struct {
         const char *bad, *good, *why;
-    } rows[] = { { "Zg==", "Zg", "padding" }, { "Z", "Zg", "one character over" }, { "Zh", "Zg", "stray bits" },
+    } rows[] = { { "Zg==", "Zg", "padding" }, { "Z", "Zg", "one character over" }, { "A", "AA", "one over without a bit set" }, { "Zh", "Zg", "stray bits" },
                  { "Zm9", "Zm8", "stray bits in the second byte" }, { "Zm 9v", "Zm9v", "a space" },
                  { "Zm9v\n", "Zm9v", "a line end" }, { "+__-", "-__-", "the other alphabet's 62" },
                  { "-/_-", "-__-", "the other alphabet's 63" }, { "Zm9\xC3", "Zm9v", "a byte over 0x7f" },

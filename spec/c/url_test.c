@@ -142,6 +142,16 @@ static void shows_nothing(void)
            tap_name("the message shows nothing of", secret[i]));
 }
 
+static void says_what(void)
+{
+    ag_url u;
+    ag_err e;
+    OK(!parses("https://user:pass@a/", 20, &u, &e) && strstr(e.message, "user info") != NULL, "the message says: user info");
+    OK(!parses("https://a b/", 12, &u, &e) && strstr(e.message, "space") != NULL, "or: a space");
+    OK(!parses("https://a:0/", 12, &u, &e) && strstr(e.message, "port") != NULL, "or: the port");
+    OK(!parses("https:///", 9, &u, &e) && strstr(e.message, "no host") != NULL, "or: no host");
+}
+
 static void loopback(void)
 {
     static const char *const yes[] = { "127.0.0.1", "127.255.0.9", "127.0.0.0", "localhost", "LocalHost", "a.localhost", "A.b.LOCALHOST",
@@ -257,6 +267,7 @@ int main(void)
     refuses();
     sizes();
     shows_nothing();
+    says_what();
     loopback();
     ipv6();
     origins();
