@@ -58,7 +58,7 @@ local function first()
 
   step "Log in. The browser opens; the redirect comes back to a port on this machine."
   local user = must(authgear.authenticate {
-    redirect_uris = { "http://127.0.0.1:8989/callback", "http://127.0.0.1:8990/callback" },
+    redirect_uris = { os.getenv "AUTHGEAR_REDIRECT_URI" or "http://127.0.0.1:8989/callback" },
   })
   say("logged in as %s", user.sub)
 

@@ -26,4 +26,5 @@ print(status)
 local request = authgear.wrap(function(authorization, url)
   return http.request { url = url, headers = { Authorization = authorization } }
 end)
-print(select(2, request(os.getenv "YOUR_SERVER_URL")))
+_, status = request(os.getenv "YOUR_SERVER_URL")
+print(status)

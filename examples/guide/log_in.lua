@@ -8,8 +8,8 @@ assert(authgear.configure {
 })
 
 local user, err = authgear.authenticate {
-  -- Registered with the server, to the letter; the first whose port is free is used.
-  redirect_uris = { "http://127.0.0.1:8989/callback", "http://127.0.0.1:8990/callback" },
+  -- Registered with the server, to the letter. Several can be given; the first whose port is free is used.
+  redirect_uris = { os.getenv "AUTHGEAR_REDIRECT_URI" or "http://127.0.0.1:8989/callback" },
 }
 if not user then
   print("not logged in: " .. tostring(err))

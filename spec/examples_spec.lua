@@ -1,0 +1,130 @@
+-- Runs every example of the guide and the demo as their users would: as programs, in order, with one data directory.
+local socket = require "socket"
+local server = require "spec.support.server"
+
+local interpreter = arg and arg[-1] or "lua"
+do
+  local i = -1
+  while arg and arg[i] do
+    interpreter, i = arg[i], i - 1
+  end
+end
+
+local pwd = assert(io.popen "pwd")
+local root = pwd:read "*l"
+pwd:close()
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+describe("the examples", function()
+  local dev, dir, redirect_uri
+
+  -- Runs a program with more environment; its output and whether it ended well.
+  local function run(command, environment)
+    local words = {}
+    for name, value in pairs(environment) do
+      words[#words + 1] = name .. "=" .. quote(value)
+    end
+    local out = os.tmpname()
+    local ok = os.execute(table.concat(words, " ") .. " " .. command .. " >" .. out .. " 2>&1 </dev/null")
+    local text = read(out)
+    os.remove(out)
+    return text, ok == true or ok == 0
+  end
+
+  local function guide(name)
+    return run(quote(interpreter) .. " examples/guide/" .. name .. ".lua", {
+      AUTHGEAR_ENDPOINT = dev.endpoint, AUTHGEAR_CLIENT_ID = "native", XDG_DATA_HOME = dir,
+      YOUR_SERVER_URL = dev.app .. "/api/hello", BROWSER = root .. "/scripts/demo-browser", AUTHGEAR_REDIRECT_URI = redirect_uri,
+    })
+  end
+
+  setup(function()
+    dev = server.shared()
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    redirect_uri = ("http://127.0.0.1:%d/callback"):format(select(2, listener:getsockname()))
+    listener:close()
+    dev:add_redirect_uris("native", { redirect_uri })
+    dir = os.tmpname()
+    os.remove(dir)
+    assert(os.execute("mkdir -m 700 " .. dir))
+  end)
+
+  teardown(function()
+    os.execute("rm -rf " .. dir)
+  end)
+
+  it("configure: no network call, nobody logged in", function()
+    local before = #dev:log {}
+    local text, ok = guide "configure"
+    assert.is_true(ok, text)
+    assert.are.equal("configured, session state is NO_SESSION\n", text)
+    assert.are.equal(before, #dev:log {})
+  end)
+
+  it("logs in with a browser", function()
+    local text, ok = guide "log_in"
+    assert.is_true(ok, text)
+    assert.matches("^logged in as [%x-]+\n$", text)
+  end)
+
+  it("session state: local first, then up to date", function()
+    local text, ok = guide "session_state"
+    assert.is_true(ok, text)
+    assert.matches("^before: AUTHENTICATED\nuser: [%x-]+\nafter: AUTHENTICATED\n$", text)
+  end)
+
+  it("fetch includes the Authorization header", function()
+    local text, ok = guide "fetch"
+    assert.is_true(ok, text)
+    assert.matches("^200\t[%x-]+\n$", text)
+  end)
+
+  it("another HTTP library, by hand and wrapped", function()
+    local text, ok = guide "authorization_header"
+    assert.is_true(ok, text)
+    assert.are.equal("200\n200\n", text)
+  end)
+
+  it("session state after the session was revoked remotely", function()
+    dev:revoke {}
+    local text, ok = guide "session_state"
+    assert.is_true(ok, text)
+    assert.are.equal("before: AUTHENTICATED\nerror: session_revoked\nafter: NO_SESSION\n", text)
+  end)
+
+  it("a revoked session: 401, and cleared", function()
+    local text, ok = guide "log_in"
+    assert.is_true(ok, text)
+    dev:revoke {}
+    text, ok = guide "revoked_session"
+    assert.is_true(ok, text)
+    assert.are.equal("user session invalid\nNO_SESSION\n", text)
+  end)
+
+  it("without a session the wrapped request goes out without a token", function()
+    local text, ok = guide "authorization_header"
+    assert.is_true(ok, text)
+    assert.are.equal("401\n401\n", text)
+  end)
+
+  it("the demo tells the story", function()
+    local lua_cpath = os.getenv "LUA_CPATH" or package.cpath
+    local text, ok = run("sh scripts/demo", { DEMO_LUA = interpreter, DEMO_LUA_CPATH = lua_cpath,
+      AUTHGEAR_REDIRECT_URI = redirect_uri })
+    assert.is_true(ok, text)
+    assert.matches("session_state%(%) is NO_SESSION\n.-logged in as", text)
+    assert.matches("fetch refreshes it by itself.-%-> 200.-a new one", text)
+    assert.matches("another one. Configure again.-session_state%(%) is AUTHENTICATED", text)
+    assert.matches("The next fetch gets 401.-because of INVALID.-%-> 401.-session_state%(%) is NO_SESSION", text)
+  end)
+end)
