@@ -37,27 +37,30 @@ bool ag_data_dir_sync(const ag_sys *sys, int fd, const char *path, ag_err *e)
 {
     int r;
     AG_SYS_RETRY(r, sys->fsync_dir(sys->ud, fd));
-    return r == 0 || errno == EINVAL || ag_file_fail(e, errno, "sync", path);
+    if (r == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP)
+        return true;
+    return ag_file_fail(e, errno, "sync", path);
 }
 
-bool ag_data_dir_sync_parent(const ag_sys *sys, const char *path, ag_err *e)
+bool ag_data_dir_sync_parents(const ag_sys *sys, const char *path, ag_err *e)
 {
     char parent[AG_DATA_DIR_MAX + 2];
-    size_t n = parent_end(path, strlen(path));
-    bool ok;
+    size_t n = strlen(path);
+    bool ok = true;
     int fd;
     if (n >= AG_DATA_DIR_MAX)
         return ag_file_fail(e, ENAMETOOLONG, "sync", path);
-    memcpy(parent, path, n);
-    /* The dot: what leads to our directory may be a symbolic link, only it may not. */
-    memcpy(parent + n, "/.", 3);
-    AG_SYS_RETRY(fd, sys->open_dir(sys->ud, parent));
-    if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return true; /* made by another for us, in a place we may not look at */
-    if (fd < 0)
-        return ag_file_fail(e, errno, "open", parent);
-    ok = ag_data_dir_sync(sys, fd, parent, e);
-    (void)sys->close(sys->ud, fd);
+    memcpy(parent, path, n + 1);
+    while (ok && n > 0) {
+        n = parent_end(parent, n);
+        /* The dot: what leads to our directory may be a symbolic link, only it may not. */
+        memcpy(parent + n, "/.", 3);
+        AG_SYS_RETRY(fd, sys->open_dir(sys->ud, parent));
+        if (fd < 0)
+            return errno == EACCES || errno == EPERM || ag_file_fail(e, errno, "open", parent);
+        ok = ag_data_dir_sync(sys, fd, parent, e);
+        (void)sys->close(sys->ud, fd);
+    }
     return ok;
 }
 
@@ -82,8 +85,6 @@ static bool make_path(const ag_sys *sys, const char *path, ag_err *e)
         part[end] = '\0';
     }
     while (err == 0 && end < n) {
-        if (!ag_data_dir_sync_parent(sys, part, e))
-            return false;
         part[end] = path[end];
         end += strlen(part + end);
         err = make_one(sys, part);

@@ -23,7 +23,9 @@ bool ag_data_dir_open(const ag_sys *sys, const char *path, bool make, int *fd, a
  * are so after a power cut. A file system that cannot sync directories passes. */
 bool ag_data_dir_sync(const ag_sys *sys, int fd, const char *path, ag_err *e);
 
-/* Makes it certain that the directory itself is found after a power cut. */
-bool ag_data_dir_sync_parent(const ag_sys *sys, const char *path, ag_err *e);
+/* Makes it certain that the directory path itself is found after a power cut:
+ * syncs every directory that leads to it, for who made one of them may have died
+ * before syncing anything. One that we may not look into ends it: not ours to make. */
+bool ag_data_dir_sync_parents(const ag_sys *sys, const char *path, ag_err *e);
 
 #endif

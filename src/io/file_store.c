@@ -170,10 +170,11 @@ bool ag_file_store_set(ag_file_store *s, ag_view bytes, ag_err *e)
     if (!ag_data_dir_open(s->sys, s->dir.p, true, &w.dir, e))
         return false;
     ag_file_name_record(s->name, file);
-    ok = check_target(s, w.dir, file, &there, e) && ag_file_write(&w, file, bytes, &st, e);
-    if (ok)
-        ok = ag_data_dir_sync(s->sys, w.dir, s->dir.p, e) &&
-             (there || ag_data_dir_sync_parent(s->sys, s->dir.p, e));
+    ok = check_target(s, w.dir, file, &there, e);
+    /* Before there is a record: where one is, the way to it is on the medium. */
+    if (ok && !there)
+        ok = ag_data_dir_sync_parents(s->sys, s->dir.p, e);
+    ok = ok && ag_file_write(&w, file, bytes, &st, e) && ag_data_dir_sync(s->sys, w.dir, s->dir.p, e);
     (void)s->sys->close(s->sys->ud, w.dir);
     if (ok && st.links == 1)
         remember(s, AG_FILE_THERE, &st);
