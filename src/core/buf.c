@@ -31,35 +31,58 @@ static size_t next_cap(const ag_buf *b, size_t need)
     return cap < need ? need : cap;
 }
 
-void ag_buf_add(ag_buf *b, const char *p, size_t n)
+/* Makes room for n more bytes and the NUL. The old bytes, if they had to move, are left in *old (of *old_cap
+ * bytes) for the caller to wipe and free: what is to be added may stand in them. */
+static bool make_room(ag_buf *b, size_t n, char **old, size_t *old_cap)
 {
     size_t need, cap;
-    char *moved = NULL;
+    char *moved;
+    *old = NULL;
     if (b->bad)
-        return;
+        return false;
     if (n > b->limit || b->n > b->limit - n) {
         b->bad = true;
-        return;
+        return false;
     }
     need = b->n + n + 1;    /* limit < SIZE_MAX, so this fits */
-    if (need > b->cap) {
-        cap = next_cap(b, need);
-        moved = b->alloc->fn(b->alloc->ud, NULL, cap);
-        if (moved == NULL) {
-            b->bad = true;
-            return;
-        }
-        if (b->n > 0)
-            memcpy(moved, b->p, b->n);
+    if (need <= b->cap)
+        return true;
+    cap = next_cap(b, need);
+    moved = b->alloc->fn(b->alloc->ud, NULL, cap);
+    if (moved == NULL) {
+        b->bad = true;
+        return false;
     }
+    if (b->n > 0)
+        memcpy(moved, b->p, b->n);
+    *old = b->p;
+    *old_cap = b->cap;
+    b->p = moved;
+    b->cap = cap;
+    return true;
+}
+
+void ag_buf_reserve(ag_buf *b, size_t n)
+{
+    char *old;
+    size_t old_cap;
+    if (!make_room(b, n, &old, &old_cap))
+        return;
+    if (old != NULL)
+        ag_free_wiped(b->alloc, old, old_cap);
+    b->p[b->n] = '\0';
+}
+
+void ag_buf_add(ag_buf *b, const char *p, size_t n)
+{
+    char *old;
+    size_t old_cap;
+    if (!make_room(b, n, &old, &old_cap))
+        return;
     if (n > 0)
-        memcpy((moved != NULL ? moved : b->p) + b->n, p, n);
-    if (moved != NULL) {    /* only now: p may point into the old bytes */
-        if (b->p != NULL)
-            ag_free_wiped(b->alloc, b->p, b->cap);
-        b->p = moved;
-        b->cap = cap;
-    }
+        memcpy(b->p + b->n, p, n);
+    if (old != NULL)
+        ag_free_wiped(b->alloc, old, old_cap);
     b->n += n;
     b->p[b->n] = '\0';
 }

@@ -17,6 +17,8 @@ typedef struct ag_buf {
 
 void ag_buf_init(ag_buf *b, const ag_alloc *alloc, size_t limit);
 void ag_buf_free(ag_buf *b);                     /* wipes */
+/* Room for n more bytes at once, where the size is known beforehand. */
+void ag_buf_reserve(ag_buf *b, size_t n);
 void ag_buf_add(ag_buf *b, const char *p, size_t n);
 void ag_buf_view(ag_buf *b, ag_view v);
 void ag_buf_cstr(ag_buf *b, const char *s);

@@ -37,6 +37,8 @@ static bool build(fetch_flow *x)
     f->request.max_body = x->max_body;
     f->request.secret = with_token;
     ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
+    if (with_token && token->n < AG_BUF_NO_LIMIT / 4)
+        ag_buf_reserve(&b, x->headers.n + c->user_agent.n + token->n + 64);
     ag_buf_view(&b, ag_str_view(&x->headers));
     if (!x->keep_user_agent && c->user_agent.p != NULL)
         ag_http_add_header(&b, "User-Agent", ag_str_view(&c->user_agent));

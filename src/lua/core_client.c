@@ -10,13 +10,20 @@ void ag_lua_touch_clock(ag_client *c)
         (void)ag_platform_now(&c->env.boot_ms, &c->env.wall_ms);
 }
 
-ag_client *ag_lua_check_client(lua_State *L, int i)
+/* For what does not depend on the time. */
+static ag_client *check_client(lua_State *L, int i)
 {
     ag_lua_client *u = luaL_checkudata(L, i, AG_LUA_CLIENT);
     if (u->c == NULL)
         luaL_argerror(L, i, "the client is closed");
-    ag_lua_touch_clock(u->c);
     return u->c;
+}
+
+ag_client *ag_lua_check_client(lua_State *L, int i)
+{
+    ag_client *c = check_client(L, i);
+    ag_lua_touch_clock(c);
+    return c;
 }
 
 static int l_gc(lua_State *L)
@@ -118,20 +125,32 @@ static int l_fresh(lua_State *L)
 
 static int l_state(lua_State *L)
 {
-    lua_pushstring(L, ag_state_name(ag_lua_check_client(L, 1)->session.state));
+    lua_pushstring(L, ag_state_name(check_client(L, 1)->session.state));
     return 1;
 }
 
 /* version(client) -> a number that changes whenever the session's record does */
 static int l_version(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)ag_lua_check_client(L, 1)->session.version);
+    lua_pushnumber(L, (lua_Number)check_client(L, 1)->session.version);
+    return 1;
+}
+
+/* news(client, version) -> the present version (a number that changes whenever the session's record does) if it is
+ * another than that, or if events are due; else nil */
+static int l_news(lua_State *L)
+{
+    const ag_session *s = &check_client(L, 1)->session;
+    lua_Number version = (lua_Number)s->version;
+    if (s->n_events == 0 && lua_tonumber(L, 2) == version && lua_type(L, 2) == LUA_TNUMBER)
+        return 0;
+    lua_pushnumber(L, version);
     return 1;
 }
 
 static int l_access_token(lua_State *L)
 {
-    ag_lua_push_view(L, ag_str_view(&ag_lua_check_client(L, 1)->session.record.access_token));
+    ag_lua_push_view(L, ag_str_view(&check_client(L, 1)->session.record.access_token));
     return 1;
 }
 
@@ -139,7 +158,7 @@ static int l_access_token(lua_State *L)
 static int l_take_event(lua_State *L)
 {
     ag_event ev;
-    if (!ag_session_take_event(&ag_lua_check_client(L, 1)->session, &ev))
+    if (!ag_session_take_event(&check_client(L, 1)->session, &ev))
         return 0;
     lua_pushstring(L, ag_state_name((ag_state)ev.state));
     lua_pushstring(L, ag_reason_name((ag_reason)ev.reason));
@@ -149,7 +168,7 @@ static int l_take_event(lua_State *L)
 /* set_time(client, boot, wall): seconds; for a client made with manual_clock */
 static int l_set_time(lua_State *L)
 {
-    ag_client *c = ag_lua_check_client(L, 1);
+    ag_client *c = check_client(L, 1);
     c->env.boot_ms = (int64_t)(luaL_checknumber(L, 2) * 1000);
     c->env.wall_ms = (int64_t)(luaL_checknumber(L, 3) * 1000);
     return 0;
@@ -158,7 +177,7 @@ static int l_set_time(lua_State *L)
 /* orphaned(client) -> did a flow die with the storage's lock in its hands? */
 static int l_orphaned(lua_State *L)
 {
-    lua_pushboolean(L, ag_lua_check_client(L, 1)->lock_orphaned);
+    lua_pushboolean(L, check_client(L, 1)->lock_orphaned);
     return 1;
 }
 
@@ -167,6 +186,7 @@ static const luaL_Reg functions[] = {
     { "fresh", l_fresh },
     { "state", l_state },
     { "version", l_version },
+    { "news", l_news },
     { "access_token", l_access_token },
     { "take_event", l_take_event },
     { "set_time", l_set_time },
