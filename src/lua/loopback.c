@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/alloc_test.h"
 #include "core/err.h"
 #include "io/browser.h"
 #include "io/listener.h"
@@ -205,6 +206,15 @@ static int l_test_connections(lua_State *L)
     lua_pushinteger(L, n);
     return 1;
 }
+
+/* test_alloc(n): the n-th allocation from now fails (0: none) -> allocations since the last call */
+static int l_test_alloc(lua_State *L)
+{
+    long count = ag_alloc_test_count();
+    ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
+    lua_pushinteger(L, (lua_Integer)count);
+    return 1;
+}
 #endif
 
 /* ---- the browser ---- */
@@ -247,6 +257,9 @@ static const luaL_Reg functions[] = {
     { "listen", l_listen },
     { "open_browser", l_open_browser },
     { "has_browser", l_has_browser },
+#ifdef AG_TEST
+    { "test_alloc", l_test_alloc },
+#endif
     { NULL, NULL }
 };
 

@@ -1,0 +1,597 @@
+-- The loopback listener (authgear.loopback): what it takes, what it refuses, and that no stranger can hold it up.
+-- Opening browsers stands in browser_spec, what a login makes of it in ui_spec.
+
+local core = require "authgear.core"
+local files = require "spec.support.files"
+local loopback = require "authgear.loopback"
+local program = require "spec.support.program"
+local socket = require "socket"
+local strangers = require "spec.support.strangers"
+
+local STATE = "st4te-Of_this~login"
+local GOOD = "/callback?code=c0de-1234567890&state=" .. STATE
+
+local has_v6 = (function()
+  local listener = loopback.listen { host = "::1" }
+  return listener ~= nil and listener:close()
+end)()
+
+local function get(target, more)
+  return strangers.get(target, more)
+end
+
+describe("the loopback listener", function()
+  local open
+
+  before_each(function()
+    open = {}
+  end)
+
+  after_each(function()
+    loopback.test_alloc(0)
+    for _, one in ipairs(open) do
+      one:close()
+    end
+  end)
+
+  local function keep(one)
+    open[#open + 1] = one
+    return one
+  end
+
+  local function listen(options)
+    options = options or {}
+    options.path = options.path or "/callback"
+    return keep(assert(loopback.listen(options)))
+  end
+
+  local function expecting(options)
+    local listener = listen(options)
+    assert.is_true(listener:expect(STATE))
+    return listener
+  end
+
+  local function connect(listener, host)
+    return keep(assert(strangers.connect(listener:port(), host)))
+  end
+
+  local function still_takes(listener, target)
+    local answer, taken = strangers.ask(listener, get(target or GOOD))
+    assert.equal(target or GOOD, taken)
+    assert.equal(200, answer.status)
+  end
+
+  describe("listens", function()
+    local function addresses(port)
+      local found, hex = {}, (":%04X"):format(port)
+      for _, file in ipairs { "/proc/net/tcp", "/proc/net/tcp6" } do
+        for line in (files.read(file) or ""):gmatch "[^\n]+" do
+          local address, at, state = line:match "^%s*%d+: (%x+)(:%x+) %x+:%x+ (%x+)"
+          if at == hex and state == "0A" then
+            found[#found + 1] = address
+          end
+        end
+      end
+      return found
+    end
+
+    it("at a free port, on 127.0.0.1 and nowhere else", function()
+      local listener = listen()
+      assert.is_true(listener:port() > 0)
+      assert.same({ "0100007F" }, addresses(listener:port()))
+      assert.is_nil((strangers.connect(listener:port(), "127.0.0.2")))
+      assert.equal("authgear listener (port " .. listener:port() .. ")", tostring(listener))
+    end)
+
+    it("at a given port, again at once after it was closed with a connection", function()
+      local one = expecting()
+      local port = one:port()
+      still_takes(one)
+      one:close()
+      local other = expecting { port = port }
+      assert.equal(port, other:port())
+      still_takes(other)
+    end)
+
+    it("not where somebody listens already, and says so", function()
+      local one = listen()
+      local listener, code, message, retryable = loopback.listen { port = one:port(), path = "/callback" }
+      assert.is_nil(listener)
+      assert.equal("listener", code)
+      assert.truthy(message:find("127.0.0.1 port " .. one:port() .. ": Address already in use", 1, true), message)
+      assert.is_false(retryable)
+      one:close()
+      assert.equal(one:port(), listen({ port = one:port() }):port())
+    end)
+
+    it("on ::1", function()
+      if not has_v6 then
+        return pending "this system has no IPv6"
+      end
+      local listener = expecting { host = "::1" }
+      assert.same({ "00000000000000000000000001000000" }, addresses(listener:port()))
+      assert.is_nil((strangers.connect(listener:port(), "127.0.0.1")))
+      local _, taken = strangers.ask(listener, get(GOOD), "::1")
+      assert.equal(GOOD, taken)
+    end)
+
+    it("as localhost on both families", function()
+      if not has_v6 then
+        return pending "this system has no IPv6"
+      end
+      for _, host in ipairs { "127.0.0.1", "::1" } do
+        local listener = expecting { host = "localhost" }
+        assert.equal(2, #addresses(listener:port()))
+        local _, taken = strangers.ask(listener, get(GOOD), host)
+        assert.equal(GOOD, taken)
+      end
+    end)
+
+    it("as localhost not where a stranger has one of the two", function()
+      if not has_v6 then
+        return pending "this system has no IPv6"
+      end
+      for _, host in ipairs { "127.0.0.1", "::1" } do
+        local stranger = listen { host = host }
+        local listener, code, message = loopback.listen { host = "localhost", port = stranger:port() }
+        assert.is_nil(listener)
+        assert.equal("listener", code)
+        assert.truthy(message:find("localhost port " .. stranger:port(), 1, true), message)
+        assert.equal(1, #addresses(stranger:port()))
+      end
+    end)
+  end)
+
+  it("raises for options that make no sense, naming them", function()
+    local cases = {
+      { { host = "0.0.0.0" }, "host" }, { { host = "" }, "host" }, { { host = "example.com" }, "host" },
+      { { host = 1 }, "host" }, { { port = -1 }, "port" }, { { port = 65536 }, "port" }, { { port = 1.5 }, "port" },
+      { { port = "80" }, "port" }, { { port = 0 / 0 }, "port" }, { { path = "callback" }, "path" },
+      { { path = "/a b" }, "path" }, { { path = "/a?b" }, "path" }, { { path = "/a#b" }, "path" },
+      { { path = "/a\0b" }, "path" }, { { path = true }, "path" }, { { sate = 1 }, "sate" }, { { 1 }, "number" },
+    }
+    for _, case in ipairs(cases) do
+      local ok, message = pcall(loopback.listen, case[1])
+      assert.is_false(ok)
+      assert.truthy(message:find(case[2] .. ":", 1, true), message)
+    end
+    assert.has_error(function()
+      loopback.listen()
+    end)
+    local listener = listen()
+    for _, state in ipairs { "", ("x"):rep(4097), 5, false } do
+      assert.has_error(function()
+        listener:expect(state)
+      end)
+    end
+    assert.has_error(function()
+      listener.poll(io.stdout)
+    end)
+    assert.is_true(listener:expect(("x"):rep(4096)))
+  end)
+
+  describe("takes the redirect", function()
+    it("exactly once", function()
+      local listener = expecting()
+      still_takes(listener)
+      assert.is_nil((listener:poll(0)))
+      for _ = 1, 2 do
+        local answer, taken = strangers.ask(listener, get(GOOD))
+        assert.equal(400, answer.status)
+        assert.is_nil(taken)
+      end
+      listener:expect "another"
+      still_takes(listener, "/callback?state=another")
+    end)
+
+    it("and shows a page with nothing in it but words", function()
+      local answer = strangers.ask(expecting(), get(GOOD, "Cookie: marker=s3cret\r\n"))
+      assert.equal(200, answer.status)
+      assert.same({
+        ["content-type"] = "text/html; charset=utf-8",
+        ["content-length"] = tostring(#answer.body),
+        ["cache-control"] = "no-store",
+        ["referrer-policy"] = "no-referrer",
+        ["content-security-policy"] = "default-src 'none'",
+        ["x-content-type-options"] = "nosniff",
+        connection = "close",
+      }, answer.headers)
+      assert.truthy(answer.body:find("You can close this window and go back to the program.", 1, true))
+      assert.truthy(answer.body:find "^<!DOCTYPE html>.*</html>\n$")
+      for _, active in ipairs { "<script", "<link", "<img", "<style", "http", "src=", "href=", "%son%a+=", "url%(" } do
+        assert.is_nil(answer.body:find(active), active)
+      end
+      for _, said in ipairs { "c0de", STATE, "callback", "marker", "s3cret", "127.0.0.1" } do
+        assert.is_nil(answer.body:find(said, 1, true), said)
+      end
+    end)
+
+    it("that reports an error, with the same page", function()
+      local page = strangers.ask(expecting(), get(GOOD)).body
+      local target = "/callback?error=access_denied&error_description=%3Cscript%3E&state=" .. STATE
+      local answer, taken = strangers.ask(expecting(), get(target))
+      assert.equal(target, taken)
+      assert.equal(page, answer.body)
+    end)
+
+    it("byte by byte", function()
+      local listener = expecting()
+      local one = connect(listener)
+      local request, taken = get(GOOD, "Accept: */*\r\n"), nil
+      for i = 1, #request do
+        assert.is_nil(taken)
+        assert.equal(1, one:send(request:sub(i, i)))
+        taken = listener:poll(i == #request and 1 or 0)
+      end
+      assert.equal(GOOD, taken)
+    end)
+
+    it("at a path of /", function()
+      local listener = keep(assert(loopback.listen {}))
+      listener:expect(STATE)
+      still_takes(listener, "/?state=" .. STATE)
+    end)
+
+    it("only once its state is known", function()
+      local listener = listen()
+      local answer, taken = strangers.ask(listener, get(GOOD))
+      assert.equal(400, answer.status)
+      assert.is_nil(taken)
+      for _, state in ipairs { "", "&state=", "nil" } do
+        answer, taken = strangers.ask(listener, get("/callback?code=1&state=" .. state))
+        assert.equal(400, answer.status)
+        assert.is_nil(taken)
+      end
+      listener:expect(STATE)
+      still_takes(listener)
+    end)
+
+    it("and gives the page to a browser that sends more than it has to, though it is closed at once", function()
+      for _, more in ipairs { "", "x", ("more "):rep(20000) } do
+        local listener = expecting()
+        local one = connect(listener)
+        local request = get(GOOD) .. more
+        one:send(request)
+        local taken
+        strangers.poll_until(listener, function()
+          taken = taken or listener:poll(0)
+          return taken
+        end)
+        listener:close()
+        assert.equal(GOOD, taken)
+        local limit = socket.gettime() + 5
+        while not one:read() and socket.gettime() < limit do
+          socket.sleep(0.001)
+        end
+        assert.truthy(one:text():find "</html>\n$")
+      end
+    end)
+  end)
+
+  describe("refuses", function()
+    local hello = "\22\3\1\2\0\1\0\1\252\3\3" .. ("\171"):rep(500)
+    local cases = {
+      { "a favicon", get "/favicon.ico", 404 },
+      { "another path", get("/callback/?code=1&state=" .. STATE), 404 },
+      { "a path in other case", get("/Callback?code=1&state=" .. STATE), 404 },
+      { "an escaped path", get("/%63allback?code=1&state=" .. STATE), 404 },
+      { "no query", get "/callback", 400 },
+      { "no state", get "/callback?code=1", 400 },
+      { "another state", get("/callback?code=1&state=x" .. STATE:sub(2)), 400 },
+      { "the start of the state", get("/callback?code=1&state=" .. STATE:sub(1, -2)), 400 },
+      { "more than the state", get("/callback?code=1&state=" .. STATE .. "%00"), 400 },
+      { "two states", get(GOOD .. "&state=" .. STATE), 400 },
+      { "another state first", get("/callback?state=x&code=1&state=" .. STATE), 400 },
+      { "a fragment", get(GOOD .. "#x"), 400 },
+      { "POST", "POST " .. GOOD .. " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, allow = "GET" },
+      { "a form posted", "POST /callback HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\ncode=1&state=" .. STATE, 405 },
+      { "HEAD", "HEAD " .. GOOD .. " HTTP/1.1\r\nHost: x\r\n\r\n", 405 },
+      { "OPTIONS", "OPTIONS " .. GOOD .. " HTTP/1.1\r\nHost: x\r\n\r\n", 405 },
+      { "another protocol version", "GET " .. GOOD .. " HTTP/3.0\r\nHost: x\r\n\r\n", 505 },
+      { "HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505 },
+      { "HTTP/0.9", "GET " .. GOOD .. "\r\n", 400 },
+      { "bare line feeds", "GET " .. GOOD .. " HTTP/1.1\nHost: x\n\n", 400 },
+      { "another host's URL", get("http://example.com" .. GOOD), 400 },
+      { "TLS", hello, 400 },
+      { "SSH", "SSH-2.0-OpenSSH_9.2\r\n", 400 },
+      { "zeros", ("\0"):rep(100), 400 },
+      { "noise", ("\200\1\255\13\10"):rep(50), 400 },
+      { "a header of 100 KB", get(GOOD, "X-Long: " .. ("a"):rep(100 * 1024) .. "\r\n"), 431 },
+      { "4,000 headers", get(GOOD, ("X-Many: yes\r\n"):rep(4000)), 431 },
+      { "a request line of 100 KB", get(GOOD .. "&x=" .. ("a"):rep(100 * 1024)), 414 },
+      { "a method of 100 KB", ("A"):rep(100 * 1024), 400 },
+      { "a header without a colon", get(GOOD, "nonsense\r\n"), 400 },
+      { "a header with a zero", get(GOOD, "X: a\0b\r\n"), 400 },
+      { "a megabyte of anything", ("GET / HTTP/1.1\r\n"):rep(65536), 404 },
+    }
+    for _, case in ipairs(cases) do
+      it(case[1] .. " and takes the good one afterwards", function()
+        local listener = expecting()
+        local answer, taken = strangers.ask(listener, case[2])
+        assert.is_nil(taken)
+        assert.equal(case[3], answer.status)
+        assert.equal("text/plain; charset=utf-8", answer.headers["content-type"])
+        assert.equal("no-store", answer.headers["cache-control"])
+        assert.equal(case.allow or (case[3] == 405 and "GET" or nil), answer.headers.allow)
+        assert.truthy(#answer.body < 64 and answer.body:find "^[%a ]+\n$")
+        still_takes(listener)
+      end)
+    end
+
+    it("what is one byte too long, and takes what is just short enough", function()
+      local listener = expecting()
+      local line = "GET " .. GOOD .. "&x= HTTP/1.1"
+      local pad = ("a"):rep(8192 - #line)
+      assert.equal(414, strangers.ask(listener, get(GOOD .. "&x=" .. pad .. "a")).status)
+      local heads = "X: " .. ("b"):rep(32768 - #"Host: 127.0.0.1\r\n" - #"X: \r\n" - #"\r\n") .. "\r\n"
+      assert.equal(431, strangers.ask(listener, get(GOOD .. "&x=" .. pad, heads .. "Y: some more\r\n")).status)
+      still_takes(listener, GOOD .. "&x=" .. pad)
+      listener:expect(STATE)
+      local answer, taken = strangers.ask(listener, get(GOOD .. "&x=" .. pad, heads))
+      assert.equal(200, answer.status)
+      assert.equal(GOOD .. "&x=" .. pad, taken)
+    end)
+  end)
+
+  describe("is not held up by", function()
+    it("a slow client", function()
+      local listener = expecting()
+      local slow = connect(listener)
+      slow:send "GET /callback?co"
+      assert.is_nil((listener:poll(0)))
+      still_takes(listener)
+      assert.is_false(slow:read() or false)
+    end)
+
+    it("a slow client that goes on for more than ten seconds", function()
+      local listener = expecting()
+      local slow = connect(listener)
+      slow:send "GET /callback?co"
+      listener:poll(0)
+      for _ = 1, 9 do
+        listener:test_pass(1)
+        slow:send "x"
+        listener:poll(0)
+        assert.equal(1, listener:test_connections())
+      end
+      listener:test_pass(1.1)
+      strangers.poll_until(listener, function()
+        return slow:read()
+      end)
+      assert.equal("", slow:text())
+      assert.equal(0, listener:test_connections())
+      still_takes(listener)
+    end)
+
+    it("50 idle connections", function()
+      local listener = expecting()
+      for _ = 1, 50 do
+        connect(listener)
+        listener:poll(0)
+        assert.is_true(listener:test_connections() <= 16)
+      end
+      still_takes(listener)
+    end)
+
+    it("50 connections that came all at once, or keep coming", function()
+      local listener = expecting()
+      for _ = 1, 40 do
+        connect(listener)
+      end
+      local good = connect(listener)
+      good:send(get(GOOD))
+      for _ = 1, 9 do
+        connect(listener)
+      end
+      assert.equal(GOOD, strangers.poll_until(listener, function()
+        return good:read()
+      end))
+    end)
+
+    it("50 connections that have each begun to say something", function()
+      local listener = expecting()
+      for i = 1, 50 do
+        connect(listener):send(("GET /"):sub(1, i % 5 + 1))
+        listener:poll(0)
+      end
+      assert.equal(16, listener:test_connections())
+      still_takes(listener)
+    end)
+
+    it("connections that are opened and closed, or reset, at every point", function()
+      local listener = expecting()
+      local request = get "/nothing"
+      for _, n in ipairs { 0, 1, 10, #request - 1, #request } do
+        for _, how in ipairs { "close", "reset" } do
+          for _, served_first in ipairs { true, false } do
+            local one = assert(strangers.connect(listener:port()))
+            one:send(request:sub(1, n))
+            if served_first then
+              listener:poll(0)
+            end
+            one[how](one)
+            listener:poll(0)
+          end
+        end
+      end
+      strangers.poll_until(listener, function()
+        return listener:test_connections() == 0
+      end)
+      still_takes(listener)
+    end)
+
+    it("one that never stops sending", function()
+      local listener = expecting()
+      local one, sent = connect(listener), 0
+      strangers.poll_until(listener, function()
+        sent = sent + one:send(("x"):rep(65536))
+        return sent > 0 and listener:test_connections() == 0
+      end)
+      still_takes(listener)
+    end)
+
+    it("one that never hangs up after its answer", function()
+      local listener = expecting()
+      local one = connect(listener)
+      one:send(get "/favicon.ico")
+      strangers.poll_until(listener, function()
+        return one:read()
+      end)
+      assert.equal(404, strangers.parse(one:text()).status)
+      assert.equal(1, listener:test_connections())
+      listener:test_pass(2.1)
+      listener:poll(0)
+      assert.equal(0, listener:test_connections())
+    end)
+
+    it("a lack of descriptors", function()
+      local out = program.run([[
+        local loopback, strangers = require "authgear.loopback", require "spec.support.strangers"
+        local listener = assert(loopback.listen { path = "/callback" })
+        listener:expect "s"
+        local one = assert(strangers.connect(listener:port()))
+        one:send(strangers.get "/callback?state=s")
+        local held = {}
+        repeat
+          held[#held + 1] = io.open "/dev/null"
+        until #held > 100 or not io.open "/dev/null"
+        print(#held <= 100, (listener:poll(0.2)))
+        for _, f in ipairs(held) do f:close() end
+        collectgarbage()
+        print(listener:poll(5))
+      ]], { before = "prlimit --nofile=30" })
+      assert.equal("true\tnil\n/callback?state=s\n", out)
+    end)
+  end)
+
+  describe("waits", function()
+    it("not at all with poll(0), and as long as it is told", function()
+      local listener = expecting()
+      local began = core.now()
+      assert.same({ n = 1 }, { n = select("#", listener:poll(0)), (listener:poll(-1)) })
+      assert.is_nil((listener:poll(0 / 0)))
+      assert.is_nil((listener:poll(0.05)))
+      assert.is_true(core.now() - began >= 0.049)
+    end)
+
+    it("only until the redirect is there", function()
+      local listener = expecting()
+      connect(listener):send(get(GOOD))
+      local began = core.now()
+      assert.equal(GOOD, listener:poll(600))
+      assert.is_true(core.now() - began < 300)
+    end)
+
+    it("no longer when a signal arrives, so that the host's handler is heard", function()
+      local out = program.run([[
+        local loopback = require "authgear.loopback"
+        local listener = assert(loopback.listen {})
+        local ok, why = pcall(function()
+          local pid = io.open("/proc/self/stat"):read "*n"
+          os.execute("(sleep 0.2; kill -INT " .. pid .. ") >/dev/null 2>&1 &")
+          local n = 0
+          while n < 2 do
+            listener:poll(100)
+            n = n + 1
+          end
+        end)
+        print(ok, (tostring(why):match "interrupted"))
+      ]], { before = "timeout 20" })
+      assert.equal("false\tinterrupted!\n", (out:gsub("interrupted\n", "interrupted!\n")))
+    end)
+  end)
+
+  describe("ends", function()
+    it("so that nothing more can be asked of it", function()
+      local listener = expecting()
+      local port = listener:port()
+      assert.is_true(listener:close())
+      assert.is_true(listener:close())
+      assert.is_nil((strangers.connect(port)))
+      for _, method in ipairs { "poll", "expect" } do
+        local value, code, message, retryable = listener[method](listener, method == "expect" and "x" or 0)
+        assert.is_nil(value)
+        assert.equal("listener", code)
+        assert.equal("the listener is closed", message)
+        assert.is_false(retryable)
+      end
+      assert.equal("authgear listener (closed)", tostring(listener))
+    end)
+
+    it("without leaving a descriptor, whatever was going on", function()
+      if not files.read "/proc/self/stat" then
+        return pending "this system has no /proc"
+      end
+      local before = files.descriptors()
+      for i = 1, 10 do
+        local listener = assert(loopback.listen { host = has_v6 and "localhost" or "127.0.0.1", path = "/callback" })
+        listener:expect(STATE)
+        local others = {}
+        for j = 1, 20 do
+          others[j] = assert(strangers.connect(listener:port()))
+          others[j]:send((get(j % 3 == 0 and GOOD or "/x")):sub(1, j * 4))
+          listener:poll(0)
+        end
+        for _, one in ipairs(others) do
+          one:close()
+        end
+        if i % 2 == 0 then
+          listener:close()
+        end
+      end
+      collectgarbage()
+      collectgarbage()
+      assert.equal(before, files.descriptors())
+    end)
+
+    it("at the end of a block that owns it", function()
+      local load_text = loadstring or load
+      local block = load_text [[
+        local loopback = require "authgear.loopback"
+        local port
+        do
+          local listener <close> = loopback.listen {}
+          port = listener:port()
+        end
+        return port
+      ]]
+      if not block then
+        return pending "this Lua has no <close>"
+      end
+      assert.is_nil((strangers.connect(block())))
+    end)
+  end)
+
+  it("does without memory, and without leaking any", function()
+    local failed = 0
+    for n = 1, 40 do
+      loopback.test_alloc(n)
+      local listener, code = loopback.listen { path = "/callback" }
+      local ready = listener
+      if listener then
+        ready, code = listener:expect(STATE)
+      end
+      local taken, one
+      if ready then
+        one = assert(strangers.connect(listener:port()))
+        one:send(get(GOOD))
+        taken = strangers.poll_until(listener, function()
+          return one:read()
+        end)
+        one:close()
+      else
+        assert.equal("memory", code)
+      end
+      loopback.test_alloc(0)
+      if not taken then
+        failed = failed + 1
+        listener = listener or assert(loopback.listen { path = "/callback" })
+        assert.equal("", one and one:text() or "")
+        listener:expect(STATE)
+        still_takes(listener) -- the page loaded again
+      end
+      listener:close()
+    end
+    assert.is_true(failed >= 4 and failed < 40, "failed " .. failed .. " times")
+  end)
+end)
