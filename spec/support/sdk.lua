@@ -1,0 +1,104 @@
+-- What the specs of the whole SDK have in common: a client at the development server, a log-in without a browser,
+-- a clock that can be moved, and what the server saw of it. Must never judge: that is the specs' work.
+
+local authgear = require "authgear"
+local core = require "authgear.core"
+local files = require "spec.support.files"
+
+local sdk = {}
+
+sdk.REDIRECT_URI = "http://127.0.0.1:8989/callback"
+
+local function shallow_copy(from)
+  local to = {}
+  for key, value in pairs(from or {}) do
+    to[key] = value
+  end
+  return to
+end
+
+--- A configured client, and the list of its events as "STATE REASON".
+---@param dev table the server
+---@param options table|nil as configure's; endpoint and client_id ("native") are filled in
+function sdk.client(dev, options)
+  local all, seen = shallow_copy(options), {}
+  all.endpoint = all.endpoint or dev.endpoint
+  all.client_id = all.client_id or "native"
+  local listener = all.on_session_state_change
+  all.on_session_state_change = function(client, state, reason)
+    seen[#seen + 1] = state .. " " .. reason
+    if listener then
+      listener(client, state, reason)
+    end
+  end
+  local client, err = authgear.new(all)
+  if not client then
+    return nil, err
+  end
+  return client, seen
+end
+
+--- Starts a log-in and lets the server's browser finish it: the callback URL, and what start_authentication gave.
+function sdk.callback(dev, client, options)
+  local all = shallow_copy(options)
+  all.redirect_uri = all.redirect_uri or sdk.REDIRECT_URI
+  local request = assert(client:start_authentication(all))
+  return dev:visit(request.url).location, request
+end
+
+--- Logs in: the user info.
+function sdk.log_in(dev, client, options)
+  return assert(client:finish_authentication((sdk.callback(dev, client, options))))
+end
+
+--- A clock for the option `clock`, which runs ahead by `clock.ahead` seconds.
+function sdk.clock()
+  local clock = { ahead = 0 }
+  function clock.monotonic()
+    return core.now() + clock.ahead
+  end
+  function clock.wall()
+    local _, wall = core.now()
+    return wall + clock.ahead
+  end
+  return clock
+end
+
+--- Refresh requests that reached the server so far.
+function sdk.refreshes(dev, client_id)
+  return dev:token_count("refresh_token", client_id or "native").requests
+end
+
+--- The server's name for a refresh token.
+function sdk.fingerprint(token)
+  return files.sh("printf %s " .. files.quote(token) .. " | sha256sum | cut -c1-16")
+end
+
+--- The refresh token in a stored record.
+function sdk.refresh_token(record)
+  return record and record:match '"refresh_token":"([^"]+)"'
+end
+
+--- Tries `look` until it gives something true, which is returned; raises after `seconds` (10).
+function sdk.poll(what, look, seconds)
+  local last = core.now() + (seconds or 10)
+  while true do
+    local value = look()
+    if value then
+      return value
+    elseif core.now() > last then
+      error("waited in vain for " .. what, 2)
+    end
+    core.sleep(0.002)
+  end
+end
+
+--- The path of a file storage's record in `dir`.
+function sdk.record_path(dir, name)
+  local store = assert(require("authgear.file").open { dir = dir, name = name or "default" })
+  local path = store:path()
+  store:close()
+  return path
+end
+
+return sdk
