@@ -92,8 +92,9 @@ $(OUT)/$(VER)/authgear/$(1).so: $(call objects,$(call own_src,$(1))) $(LUA_A) $(
 endef
 $(foreach m,$(PRESENT),$(eval $(call module_rule,$(m))))
 
+# -Wno-comment: a pattern like src/core/*.c may stand in a comment there.
 $(OUT)/c/%: spec/c/%_test.c $(IO_A) $(CORE_A) $(OBJ)/flags
-	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -Ispec/c $(LINK_$(VARIANT)) -MMD -MP -MT $@ -MF $(OBJ)/$*.test.d $< \
+	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -Wno-comment -Ispec/c $(LINK_$(VARIANT)) -MMD -MP -MT $@ -MF $(OBJ)/$*.test.d $< \
 	    $(IO_A) $(CORE_A) $(AG_LDFLAGS) $(LDFLAGS) $(LIBS) -lpthread $(place)
 
 .PHONY: have-lua
