@@ -136,13 +136,23 @@ describe("opening the browser", function()
 
   for _, how in ipairs { "", "env --ignore-signal=CHLD" } do
     it("leaves no zombie, neither while it runs nor when it ends " .. how, function()
-      fake("xdg-open", FAKE .. "while [ ! -e \"$0.end\" ]; do sleep 0.02; done\necho over > \"$0.over\"\n")
+      fake("xdg-open", [[#!/bin/sh
+        echo >> "$0.began"
+        while [ ! -e "$0.end" ]; do sleep 0.02; done
+        echo >> "$0.over"
+      ]])
       local out = run([[
+        local function all_three(what)
+          for _ = 1, 1000 do
+            if #wait_for(dir .. "/xdg-open." .. what) == 3 then return end
+            core.sleep(0.01)
+          end
+        end
         for _ = 1, 3 do assert(loopback.open_browser(url)) end
-        wait_for(dir .. "/xdg-open.out")
+        all_three "began"
         print(own_children())
         io.open(dir .. "/xdg-open.end", "w"):close()
-        wait_for(dir .. "/xdg-open.over")
+        all_three "over"
         print(own_children())
       ]], { before = how })
       assert.equal("0\n0\n", out)
