@@ -13,6 +13,7 @@ ag_json *ag_id_token_payload(const ag_alloc *a, ag_view token, ag_err *e)
     unsigned char *bytes;
     ag_json *doc = NULL;
     ag_err why;
+    ag_err_clear(e);
     if (dot1 == NULL)
         goto bad;
     start = dot1 + 1;
@@ -75,7 +76,6 @@ bool ag_id_token_check(const ag_alloc *a, ag_view token, ag_view issuer, ag_view
     ag_view v;
     ag_json *doc;
     bool ok;
-    ag_err_clear(e);
     doc = ag_id_token_payload(a, token, e);
     if (doc == NULL)
         return false;
