@@ -29,7 +29,7 @@ function program.run(code, options)
   words[#words + 1] = files.quote(program.interpreter())
   words[#words + 1] = files.quote(script)
   for _, arg in ipairs(options.args or {}) do
-    words[#words + 1] = files.quote(arg)
+    words[#words + 1] = files.quote(tostring(arg))
   end
   local command = table.concat(words, " ") .. " " .. (options.shell or "2>&1 </dev/null")
   local pipe = assert(io.popen(command, "r"))
