@@ -23,7 +23,7 @@ typedef struct ag_sys_fault {
     size_t most;   /* the most bytes any one write takes; 0: no limit */
 } ag_sys_fault;
 
-/* One call that was made; nothing in it outlives the next start or stop. */
+/* One call that was made; owned here, until it is forgotten. */
 typedef struct ag_sys_record {
     const char *op;
     int fd;        /* given or got; a directory's for calls by name */
@@ -38,8 +38,9 @@ extern const ag_sys ag_sys_test; /* in place of ag_sys_real; one for the whole p
 
 void ag_sys_test_fault(const ag_sys_fault *fault); /* copied; NULL: none */
 long ag_sys_test_count(void);                      /* calls that matched since then */
-void ag_sys_test_record(bool on);                  /* forgets what was recorded when turned on */
-const ag_sys_record *ag_sys_test_records(size_t *n);
+void ag_sys_test_record(bool on);                  /* starts and stops writing down */
+const ag_sys_record *ag_sys_test_records(size_t *n); /* borrowed */
+void ag_sys_test_forget(void);
 #endif
 
 #endif

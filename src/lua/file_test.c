@@ -5,7 +5,7 @@
  *   test.fail_alloc(n): the n-th allocation from now fails, 0: none
  *   test.descriptors(): how many are open, in a count that is always off by the same
  *   test.fork(), test.wait(pid), test.pid(), test.exit(status): processes without exec
- *   test.records() -> array of { op=, fd=, result=, errno=, name=, to=, bytes= } */
+ *   test.records() -> what was recorded, once: array of { op=, fd=, result=, errno=, name=, to=, bytes= } */
 #include "lua/file_test.h"
 
 #ifdef AG_TEST
@@ -129,6 +129,7 @@ static int test_records(lua_State *L)
         push_record(L, &r[i]);
         lua_rawseti(L, -2, (int)i + 1);
     }
+    ag_sys_test_forget();
     return 1;
 }
 
