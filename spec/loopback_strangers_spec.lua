@@ -1,0 +1,323 @@
+-- The loopback listener (authgear.loopback) among strangers, short of time, descriptors and memory, and at its end.
+
+local core = require "authgear.core"
+local files = require "spec.support.files"
+local loopback = require "authgear.loopback"
+local program = require "spec.support.program"
+local strangers = require "spec.support.strangers"
+
+local STATE = "st4te-Of_this~login"
+local GOOD = "/callback?code=c0de-1234567890&state=" .. STATE
+
+local has_v6 = (function()
+  local listener = loopback.listen { host = "::1" }
+  return listener ~= nil and listener:close()
+end)()
+
+local function get(target, more)
+  return strangers.get(target, more)
+end
+
+describe("the loopback listener, among strangers", function()
+  local open
+
+  before_each(function()
+    open = {}
+  end)
+
+  after_each(function()
+    loopback.test_alloc(0)
+    for _, one in ipairs(open) do
+      one:close()
+    end
+  end)
+
+  local function keep(one)
+    open[#open + 1] = one
+    return one
+  end
+
+  local function listen(options)
+    options = options or {}
+    options.path = options.path or "/callback"
+    return keep(assert(loopback.listen(options)))
+  end
+
+  local function expecting(options)
+    local listener = listen(options)
+    assert.is_true(listener:expect(STATE))
+    return listener
+  end
+
+  local function connect(listener, host)
+    return keep(assert(strangers.connect(listener:port(), host)))
+  end
+
+  local function still_takes(listener, target)
+    local answer, taken = strangers.ask(listener, get(target or GOOD))
+    assert.equal(target or GOOD, taken)
+    assert.equal(200, answer.status)
+  end
+
+  describe("is not held up by", function()
+    it("a slow client", function()
+      local listener = expecting()
+      local slow = connect(listener)
+      slow:send "GET /callback?co"
+      assert.is_nil((listener:poll(0)))
+      still_takes(listener)
+      assert.is_false(slow:read() or false)
+    end)
+
+    it("a slow client that goes on for more than ten seconds", function()
+      local listener = expecting()
+      local slow = connect(listener)
+      slow:send "GET /callback?co"
+      listener:poll(0)
+      for _ = 1, 9 do
+        listener:test_pass(1)
+        slow:send "x"
+        listener:poll(0)
+        assert.equal(1, listener:test_connections())
+      end
+      listener:test_pass(1.1)
+      strangers.poll_until(listener, function()
+        return slow:read()
+      end)
+      assert.equal("", slow:text())
+      assert.equal(0, listener:test_connections())
+      still_takes(listener)
+    end)
+
+    it("50 idle connections", function()
+      local listener = expecting()
+      for _ = 1, 50 do
+        connect(listener)
+        listener:poll(0)
+        assert.is_true(listener:test_connections() <= 16)
+      end
+      still_takes(listener)
+    end)
+
+    it("50 connections that came all at once, or keep coming", function()
+      local listener = expecting()
+      for _ = 1, 40 do
+        connect(listener)
+      end
+      local good = connect(listener)
+      good:send(get(GOOD))
+      for _ = 1, 9 do
+        connect(listener)
+      end
+      assert.equal(GOOD, strangers.poll_until(listener, function()
+        return good:read()
+      end))
+    end)
+
+    it("50 connections that have each begun to say something", function()
+      local listener = expecting()
+      for i = 1, 50 do
+        connect(listener):send(("GET /"):sub(1, i % 5 + 1))
+        listener:poll(0)
+      end
+      assert.equal(16, listener:test_connections())
+      still_takes(listener)
+    end)
+
+    it("connections that are opened and closed, or reset, at every point", function()
+      local listener = expecting()
+      local request = get "/nothing"
+      for _, n in ipairs { 0, 1, 10, #request - 1, #request } do
+        for _, how in ipairs { "close", "reset" } do
+          for _, served_first in ipairs { true, false } do
+            local one = assert(strangers.connect(listener:port()))
+            one:send(request:sub(1, n))
+            if served_first then
+              listener:poll(0)
+            end
+            one[how](one)
+            listener:poll(0)
+          end
+        end
+      end
+      strangers.poll_until(listener, function()
+        return listener:test_connections() == 0
+      end)
+      still_takes(listener)
+    end)
+
+    it("one that never stops sending", function()
+      local listener = expecting()
+      local one, sent = connect(listener), 0
+      strangers.poll_until(listener, function()
+        sent = sent + one:send(("x"):rep(65536))
+        return sent > 0 and listener:test_connections() == 0
+      end)
+      still_takes(listener)
+    end)
+
+    it("one that never hangs up after its answer", function()
+      local listener = expecting()
+      local one = connect(listener)
+      one:send(get "/favicon.ico")
+      strangers.poll_until(listener, function()
+        return one:read()
+      end)
+      assert.equal(404, strangers.parse(one:text()).status)
+      assert.equal(1, listener:test_connections())
+      listener:test_pass(2.1)
+      listener:poll(0)
+      assert.equal(0, listener:test_connections())
+    end)
+
+    it("a lack of descriptors", function()
+      local out = program.run([[
+        local loopback, strangers = require "authgear.loopback", require "spec.support.strangers"
+        local listener = assert(loopback.listen { path = "/callback" })
+        listener:expect "s"
+        local one = assert(strangers.connect(listener:port()))
+        one:send(strangers.get "/callback?state=s")
+        local held = {}
+        repeat
+          held[#held + 1] = io.open "/dev/null"
+        until #held > 100 or not io.open "/dev/null"
+        print(#held <= 100, (listener:poll(0.2)))
+        for _, f in ipairs(held) do f:close() end
+        collectgarbage()
+        print(listener:poll(5))
+      ]], { before = "prlimit --nofile=30" })
+      assert.equal("true\tnil\n/callback?state=s\n", out)
+    end)
+  end)
+
+  describe("waits", function()
+    it("not at all with poll(0), and as long as it is told", function()
+      local listener = expecting()
+      local began = core.now()
+      assert.same({ n = 1 }, { n = select("#", listener:poll(0)), (listener:poll(-1)) })
+      assert.is_nil((listener:poll(0 / 0)))
+      assert.is_nil((listener:poll(0.05)))
+      assert.is_true(core.now() - began >= 0.049)
+    end)
+
+    it("only until the redirect is there", function()
+      local listener = expecting()
+      connect(listener):send(get(GOOD))
+      local began = core.now()
+      assert.equal(GOOD, listener:poll(600))
+      assert.is_true(core.now() - began < 300)
+    end)
+
+    it("no longer when a signal arrives, so that the host's handler is heard", function()
+      local out = program.run([[
+        local loopback = require "authgear.loopback"
+        local listener = assert(loopback.listen {})
+        local ok, why = pcall(function()
+          local pid = io.open("/proc/self/stat"):read "*n"
+          os.execute("(sleep 0.2; kill -INT " .. pid .. ") >/dev/null 2>&1 &")
+          local n = 0
+          while n < 2 do
+            listener:poll(100)
+            n = n + 1
+          end
+        end)
+        print(ok, (tostring(why):match "interrupted"))
+      ]], { before = "timeout 20" })
+      assert.equal("false\tinterrupted!\n", (out:gsub("interrupted\n", "interrupted!\n")))
+    end)
+  end)
+
+  describe("ends", function()
+    it("so that nothing more can be asked of it", function()
+      local listener = expecting()
+      local port = listener:port()
+      assert.is_true(listener:close())
+      assert.is_true(listener:close())
+      assert.is_nil((strangers.connect(port)))
+      for _, method in ipairs { "poll", "expect" } do
+        local value, code, message, retryable = listener[method](listener, method == "expect" and "x" or 0)
+        assert.is_nil(value)
+        assert.equal("listener", code)
+        assert.equal("the listener is closed", message)
+        assert.is_false(retryable)
+      end
+      assert.equal("authgear listener (closed)", tostring(listener))
+    end)
+
+    it("without leaving a descriptor, whatever was going on", function()
+      if not files.read "/proc/self/stat" then
+        return pending "this system has no /proc"
+      end
+      local before = files.descriptors()
+      for i = 1, 10 do
+        local listener = assert(loopback.listen { host = has_v6 and "localhost" or "127.0.0.1", path = "/callback" })
+        listener:expect(STATE)
+        local others = {}
+        for j = 1, 20 do
+          others[j] = assert(strangers.connect(listener:port()))
+          others[j]:send((get(j % 3 == 0 and GOOD or "/x")):sub(1, j * 4))
+          listener:poll(0)
+        end
+        for _, one in ipairs(others) do
+          one:close()
+        end
+        if i % 2 == 0 then
+          listener:close()
+        end
+      end
+      collectgarbage()
+      collectgarbage()
+      assert.equal(before, files.descriptors())
+    end)
+
+    it("at the end of a block that owns it", function()
+      local load_text = loadstring or load
+      local block = load_text [[
+        local loopback = require "authgear.loopback"
+        local port
+        do
+          local listener <close> = loopback.listen {}
+          port = listener:port()
+        end
+        return port
+      ]]
+      if not block then
+        return pending "this Lua has no <close>"
+      end
+      assert.is_nil((strangers.connect(block())))
+    end)
+  end)
+
+  it("does without memory, and without leaking any", function()
+    local failed = 0
+    for n = 1, 40 do
+      loopback.test_alloc(n)
+      local listener, code = loopback.listen { path = "/callback" }
+      local ready = listener
+      if listener then
+        ready, code = listener:expect(STATE)
+      end
+      local taken, one
+      if ready then
+        one = assert(strangers.connect(listener:port()))
+        one:send(get(GOOD))
+        taken = strangers.poll_until(listener, function()
+          return one:read()
+        end)
+        one:close()
+      else
+        assert.equal("memory", code)
+      end
+      loopback.test_alloc(0)
+      if not taken then
+        failed = failed + 1
+        listener = listener or assert(loopback.listen { path = "/callback" })
+        assert.equal("", one and one:text() or "")
+        listener:expect(STATE)
+        still_takes(listener) -- the page loaded again
+      end
+      listener:close()
+    end
+    assert.is_true(failed >= 4 and failed < 40, "failed " .. failed .. " times")
+  end)
+end)
