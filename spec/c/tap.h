@@ -1,7 +1,6 @@
 /* tap: what the C tests share: numbered results, and an allocator that counts, always moves,
- * and looks for secrets in what is given back. Build with -DAG_TEST. Each test is one program:
- *   gcc -std=c11 -DAG_TEST -g -Isrc -Ispec/c spec/c/x_test.c src/core/*.c -lcjson -lcrypto -lm
- */
+ * and looks for secrets in what is given back. Each test is one
+ * program, built with -DAG_TEST by `make test-c`. */
 #ifndef AG_SPEC_TAP_H
 #define AG_SPEC_TAP_H
 
