@@ -34,6 +34,15 @@ describe("the way to the server", function()
       assert.equal(before + 1, server:stats().tls_accepted)
     end)
 
+    it("outlives the number of HTTP/2 requests after which servers take libcurl for an attacker", function()
+      local before = server:stats().tls_accepted
+      for i = 1, 2500 do
+        local res, _, message = transport:send { method = "GET", url = https("/bytes/1"), timeout = 5 }
+        assert(res, i .. ": " .. tostring(message))
+      end
+      assert.equal(before + 4, server:stats().tls_accepted)
+    end)
+
     it("takes names and addresses the certificate is for", function()
       for _, host in ipairs { "localhost", "127.0.0.1" } do
         assert.equal(200, assert(transport:send { method = "GET", url = https("/echo", host), timeout = 5 }).status)

@@ -1,8 +1,9 @@
 // A server that can be nasty: for the specs of the transfers.
-// Prints one line "name=value ..." with its ports and files, then serves until its parent is gone or /quit is
-// asked for. Listens on loopback only. No dependency but node and the openssl command.
+// Prints one line "name=value ..." with its ports and files, then serves until its parent is gone, /quit is
+// asked for, or nobody has asked anything for a minute. Listens on loopback only. No dependency but node and the openssl command.
 import net from "node:net";
 import http from "node:http";
+import https from "node:https";
 import http2 from "node:http2";
 import tls from "node:tls";
 import zlib from "node:zlib";
@@ -84,7 +85,10 @@ const routes = {
   "/interrupt": (req, res) => { process.kill(Number(req.headers["x-pid"]), "SIGINT"); setTimeout(() => res.end("answer"), 100); },
 };
 
+let asked = Date.now();
+
 function serve(req, res) {
+  asked = Date.now();
   const url = req.url.split("?")[0];
   if (url === "/upload") {
     let n = 0, sum = 0;
@@ -139,6 +143,7 @@ const lazy = (s, n) => (n === 1 ? s.write("HTTP/1.1 200 OK\r\nContent-Length: 5\
 
 function onRaw(socket) {
   stats.raw_accepted++;
+  asked = Date.now();
   let text = "", served = 0;
   socket.on("error", () => {});
   socket.on("data", (bytes) => {
@@ -184,6 +189,7 @@ function onProxy(ports) {
 }
 
 function control(req, res) {
+  asked = Date.now();
   if (req.url === "/quit") { res.end("bye"); setTimeout(() => process.exit(0), 20); return; }
   res.end(Object.entries(stats).map(([k, v]) => `${k}=${v}\n`).join(""));
 }
@@ -221,8 +227,10 @@ const dead = net.createServer();
 ports.dead = await listen(dead);
 await new Promise((done) => dead.close(done));
 
+ports.tls1 = await listen(https.createServer(certs.good, serve));
+
 const parent = process.ppid;
-setInterval(() => { if (process.ppid !== parent) process.exit(0); }, 500).unref();
+setInterval(() => { if (process.ppid !== parent || Date.now() - asked > 60000) process.exit(0); }, 500).unref();
 process.on("exit", () => fs.rmSync(certs.dir, { recursive: true, force: true }));
 process.on("SIGTERM", () => process.exit(0));
 console.log(Object.entries(ports).map(([k, v]) => `${k}=${v}`).join(" ") + ` ca=${certs.ca} pid=${process.pid}`);

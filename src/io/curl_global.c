@@ -2,17 +2,25 @@
 #include "io/curl_global.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <string.h>
 
 #ifdef _WIN32
 #include <windows.h>
 #else
 #include <pthread.h>
-#include <signal.h>
 #endif
 
 static CURLcode global_result = CURLE_FAILED_INIT;
 static unsigned version_number;
+static volatile sig_atomic_t forks;
+
+#ifndef _WIN32
+static void on_fork(void)
+{
+    forks++;
+}
+#endif
 
 static void global_init(void)
 {
@@ -20,6 +28,10 @@ static void global_init(void)
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
     v = curl_version_info(CURLVERSION_NOW);
     version_number = v == NULL ? 0 : v->version_num;
+#ifndef _WIN32
+    if (pthread_atfork(NULL, NULL, on_fork) != 0)
+        global_result = CURLE_OUT_OF_MEMORY;
+#endif
 }
 
 #ifdef _WIN32
@@ -45,6 +57,11 @@ bool ag_curl_global_init(ag_err *e)
     if (global_result == CURLE_OK)
         return true;
     return ag_fail(e, AG_E_MEMORY, "libcurl could not be set up (%d)", (int)global_result);
+}
+
+unsigned ag_curl_forks(void)
+{
+    return (unsigned)forks;
 }
 
 const char *ag_curl_version(void)

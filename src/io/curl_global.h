@@ -6,6 +6,8 @@
 #include "core/err.h"
 
 bool ag_curl_global_init(ag_err *e);    /* any thread, any number of times */
+/* Differs in a forked child from what it was in the parent, once the above has run. Costs no system call. */
+unsigned ag_curl_forks(void);
 const char *ag_curl_version(void);      /* libcurl's own text, static */
 
 /* libcurl before 7.88 lets OpenSSL write to sockets, which raises SIGPIPE when the

@@ -2,8 +2,6 @@
  * See the header. Must never wait longer than it was told to. */
 #include "io/transfer.h"
 
-#include <limits.h>
-
 #include "io/platform.h"
 #include "io/transfer_private.h"
 
@@ -41,6 +39,33 @@ void ag_pool_set_loose(ag_pool *p, ag_transfer *t)
     p->loose = t;
 }
 
+static int64_t now_ms(void)
+{
+    int64_t boot = 0, wall;
+    (void)ag_platform_now(&boot, &wall);
+    return boot;
+}
+
+/* now + seconds; 0 seconds is no limit. */
+static int64_t deadline(int64_t now, double seconds)
+{
+    if (!(seconds > 0) || seconds > 1e9)
+        return INT64_MAX;
+    return now + (int64_t)(seconds * 1000.0 + 0.999);
+}
+
+/* libcurl's own timers would cost a tree operation each, and count no time spent in user code. */
+static void set_deadlines(ag_transfer *t, const ag_request *r)
+{
+    int64_t now;
+    t->deadline = t->connect_deadline = INT64_MAX;
+    if (!(r->timeout > 0) && !(r->connect_timeout > 0))
+        return;
+    now = now_ms();
+    t->deadline = deadline(now, r->timeout);
+    t->connect_deadline = deadline(now, r->connect_timeout);
+}
+
 ag_transfer *ag_transfer_start(ag_pool *p, const ag_request *r, ag_err *e)
 {
     ag_transfer *t;
@@ -53,6 +78,7 @@ ag_transfer *ag_transfer_start(ag_pool *p, const ag_request *r, ag_err *e)
         ag_transfer_end(t);
         return NULL;
     }
+    set_deadlines(t, r);
     ag_pool_add(t);
     return t;
 }
@@ -65,7 +91,10 @@ void ag_transfer_lost(ag_transfer *t, ag_err_code code, const char *text)
 
 void ag_transfer_finish(ag_transfer *t, CURLcode code)
 {
+    long version = 0;
     t->finished = true;
+    if (curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK && version == CURL_HTTP_VERSION_2_0)
+        t->pool->h2_count++;
     if (code == CURLE_OK && !t->headers_done)
         code = CURLE_WEIRD_SERVER_REPLY;
     if (code != CURLE_OK && t->err.code == AG_E_NONE)
@@ -107,42 +136,61 @@ static void resume(ag_transfer *t)
         ag_transfer_finish(t, code);
 }
 
-/* Milliseconds left of max_wait seconds since start; -1: no end. */
-static int64_t time_left(double max_wait, int64_t *start)
+static bool timed_out(ag_transfer *t, int64_t now)
 {
-    int64_t now = 0, wall, left;
-    if (max_wait < 0)
-        return -1;
-    if (!ag_platform_now(&now, &wall))
-        return 0;
-    if (*start < 0)
-        *start = now;
-    left = (int64_t)(max_wait > 86400 ? 86400000.0 : max_wait * 1000.0) - (now - *start);
-    return left > 0 ? left : 0;
+    if (now < t->deadline && (now < t->connect_deadline || ag_transfer_sent(t)))
+        return false;
+    ag_transfer_finish(t, CURLE_OPERATION_TIMEDOUT);
+    return true;
+}
+
+/* How long to wait for libcurl, in ms: to `until` or a deadline, and not for ever. */
+static int patience(const ag_transfer *t, int64_t now, int64_t until)
+{
+    int64_t ms = 1000;
+    if (until - now < ms)
+        ms = until - now;
+    if (t->deadline - now < ms)
+        ms = t->deadline - now;
+    if (t->connect_deadline > now && t->connect_deadline - now < ms)
+        ms = t->connect_deadline - now;
+    return ms > 0 ? (int)ms : 0;
+}
+
+static void drive(ag_transfer *t)
+{
+    resume(t);
+    if (t->finished || ag_pool_drive(t->pool) || t->finished)
+        return;
+    ag_pool_remove(t);
+    ag_transfer_lost(t, AG_E_NETWORK, "libcurl has failed");
 }
 
 ag_step ag_transfer_step(ag_transfer *t, double max_wait)
 {
-    int64_t start = -1, left;
+    int64_t now, until = -1;
     ag_step step;
     end_loose(t->pool, t);
     ag_pool_check_fork(t->pool);
+    /* with a receiver or a feeder there may always be something to say */
+    if (t->mode != AG_MODE_COLLECT && t->deadline != INT64_MAX && !t->finished)
+        (void)timed_out(t, now_ms());
+    step = pending(t);
+    if (step != AG_STEP_WAIT)
+        return step;
     for (;;) {
+        drive(t);
         step = pending(t);
         if (step != AG_STEP_WAIT)
             return step;
-        resume(t);
-        if (!t->finished && !ag_pool_drive(t->pool) && !t->finished) {
-            ag_pool_remove(t);
-            ag_transfer_lost(t, AG_E_NETWORK, "libcurl has failed");
-        }
-        step = pending(t);
-        if (step != AG_STEP_WAIT)
-            return step;
-        left = time_left(max_wait, &start);
-        if (left == 0)
+        now = now_ms();
+        if (timed_out(t, now))
+            return AG_STEP_ERROR;
+        if (until < 0)
+            until = max_wait < 0 || max_wait > 1e9 ? INT64_MAX : now + (int64_t)(max_wait * 1000.0);
+        if (now >= until)
             return AG_STEP_WAIT;
-        ag_pool_poll(t->pool, left < 0 || left > 1000 ? 1000 : (int)left);
+        ag_pool_poll(t->pool, patience(t, now, until));
     }
 }
 

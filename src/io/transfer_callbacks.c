@@ -16,9 +16,12 @@ static size_t stop(ag_transfer *t, ag_err_code why, size_t given)
 static bool add_header_line(ag_transfer *t, const char *p, size_t n)
 {
     const ag_alloc *a = &t->pool->a;
+    bool folded = p[0] == ' ' || p[0] == '\t';
+    if (!folded && n >= 2 && p[n - 2] == '\r')
+        return ag_buffer_add(a, &t->headers, p, n, false);
     while (n > 0 && (p[n - 1] == '\n' || p[n - 1] == '\r'))
         n--;
-    if (t->headers.n >= 2 && (p[0] == ' ' || p[0] == '\t')) {
+    if (folded && t->headers.n >= 2) {
         t->headers.n -= 2;
         while (n > 0 && (*p == ' ' || *p == '\t')) {
             p++;

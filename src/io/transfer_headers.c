@@ -5,34 +5,41 @@
 
 #include "io/transfer_private.h"
 
-static bool is_token(char c)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr(marks, c) != NULL);
-}
+/* RFC 9110, 5.6.2: what a header name is made of. */
+static const bool token[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
+    ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
+    ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1,
+    ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1,
+    ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1,
+    ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1, ['j'] = 1,
+    ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1,
+    ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
+};
 
 /* One line without its end: where the name ends, and whether there is a value. */
 static bool check_line(const char *p, size_t n, size_t *name_n, bool *empty)
 {
     size_t i = 0;
-    while (i < n && is_token(p[i]))
+    while (i < n && token[(unsigned char)p[i]])
         i++;
     if (i == 0 || i == n || p[i] != ':')
         return false;
     *name_n = i;
-    *empty = true;
-    for (i++; i < n; i++) {
-        if (p[i] == '\r' || p[i] == '\n' || p[i] == '\0')
-            return false;
-        if (p[i] != ' ' && p[i] != '\t')
-            *empty = false;
-    }
-    return true;
+    for (i++; i < n && (p[i] == ' ' || p[i] == '\t'); i++)
+        ;
+    *empty = i == n;
+    p += i;
+    n -= i; /* no line feed: the line ends at the first */
+    return memchr(p, '\r', n) == NULL && memchr(p, '\0', n) == NULL;
 }
 
 static bool is_framing(ag_view name)
 {
+    char c = (char)(name.p[0] | 0x20);
+    if (c != 'c' && c != 't' && c != 'e')
+        return false;
     return ag_view_eq_nocase(name, AG_LIT("Content-Length")) || ag_view_eq_nocase(name, AG_LIT("Transfer-Encoding")) ||
            ag_view_eq_nocase(name, AG_LIT("Expect"));
 }
@@ -41,10 +48,13 @@ static bool is_framing(ag_view name)
 static bool room(ag_transfer *t, ag_view block)
 {
     const ag_alloc *a = &t->pool->a;
-    size_t lines = 3, bytes, i;
+    size_t lines = 3, bytes;
+    const char *p = block.p, *end = block.n > 0 ? p + block.n : p;
     struct curl_slist *nodes;
-    for (i = 0; i < block.n; i++)
-        lines += block.p[i] == '\n';
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        p++;
+        lines++;
+    }
     if (lines > t->header_cap) {
         if (!ag_size_mul(lines, sizeof *nodes, &bytes))
             return false;

@@ -5,6 +5,11 @@
 
 #include "io/transfer_private.h"
 
+/* libcurl 7.88 sends RST_STREAM after every HTTP/2 exchange, even a finished one, and servers that
+ * count those (1000 in a burst, with nghttp2) then end the connection under the next request. So no
+ * connection is used that often. A prime: hosts that take turns all get theirs. */
+enum { H2_RENEW = 797 };
+
 /* Only what a failed set-up would make unsafe or useless is checked. */
 static bool set_or_fail(CURLcode code, ag_err *e)
 {
@@ -84,6 +89,7 @@ bool ag_transfer_options_once(ag_transfer *t, ag_err *e)
     (void)curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(c, CURLOPT_HTTP09_ALLOWED, 0L);
     (void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    (void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, 2000000000L); /* transfer.c keeps the time */
     (void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
     (void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
@@ -104,16 +110,6 @@ bool ag_transfer_options_multi(ag_pool *p, ag_err *e)
     (void)curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     (void)curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, p->max_connections);
     return true;
-}
-
-static long milliseconds(double seconds)
-{
-    double ms = seconds * 1000.0;
-    if (!(ms > 0))
-        return 0;
-    if (ms < 1)
-        return 1;
-    return ms > 2000000000.0 ? 2000000000L : (long)(ms + 0.5);
 }
 
 static CURLcode set_kind(ag_transfer *t, const ag_request *r, ag_body_kind kind)
@@ -183,22 +179,11 @@ static bool set_method(ag_transfer *t, const ag_request *r, ag_err *e)
     return set_or_fail(curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, custom ? name : NULL), e);
 }
 
-static void set_times(ag_transfer *t, const ag_request *r)
-{
-    long all = milliseconds(r->timeout), connect = milliseconds(r->connect_timeout);
-    if (all != t->set.timeout_ms)
-        (void)curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, all);
-    if (connect != t->set.connect_ms)
-        (void)curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, connect);
-    t->set.timeout_ms = all;
-    t->set.connect_ms = connect;
-}
-
 bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
 {
     ag_host host;
     struct curl_slist *list;
-    bool direct, own_encoding;
+    bool direct, own_encoding, last;
     if (memchr(r->url.p, '\0', r->url.n) != NULL || !ag_host_of_url(r->url, &host))
         return ag_fail(e, AG_E_INVALID_URL, "the URL is not one of http or https, or names a user");
     if (!ag_transfer_headers_build(t, r, &list, &own_encoding, e) || !set_method(t, r, e))
@@ -218,6 +203,10 @@ bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
         (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)r->fresh);
         t->set.fresh = r->fresh;
     }
-    set_times(t, r);
+    last = t->pool->h2_count % H2_RENEW == H2_RENEW - 1;
+    if (last != t->set.last) {
+        (void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, (long)last);
+        t->set.last = last;
+    }
     return true;
 }

@@ -2,7 +2,6 @@
  * transfers with their warm buffers, and the loop that moves all of them on.
  * Must never touch a connection it has inherited through a fork. */
 #include "io/curl_global.h"
-#include "io/platform.h"
 #include "io/transfer_private.h"
 
 enum { KEEP_IDLE = 4, DEFAULT_CONNECTIONS = 16 };
@@ -24,7 +23,7 @@ ag_pool *ag_pool_new(const ag_alloc *a, const ag_pool_options *o, ag_err *e)
     }
     p->a = *a;
     p->refs = 1;
-    p->pid = ag_platform_pid();
+    p->forks = ag_curl_forks();
     p->max_connections = o->max_connections > 0 ? o->max_connections : DEFAULT_CONNECTIONS;
     ag_sockets_init(&p->sockets, a);
     if (!copy(p, &p->proxy, o->proxy) || !copy(p, &p->no_proxy, o->no_proxy) || !copy(p, &p->ca_file, o->ca_file)) {
@@ -102,10 +101,10 @@ void ag_pool_unref(ag_pool *p)
 void ag_pool_check_fork(ag_pool *p)
 {
     ag_transfer *t;
-    long pid = ag_platform_pid();
-    if (pid == p->pid)
+    unsigned forks = ag_curl_forks();
+    if (forks == p->forks)
         return;
-    p->pid = pid;
+    p->forks = forks;
     p->multi = NULL;
     ag_sockets_forked(&p->sockets);
     for (t = p->idle; t != NULL; t = t->next)

@@ -20,7 +20,7 @@ struct ag_pool {
     ag_alloc a;
     unsigned refs;
     bool closed;
-    long pid;
+    unsigned forks;         /* ag_curl_forks() when it was last used */
     CURLM *multi;           /* NULL until the first transfer */
     ag_transfer *idle;      /* last used first: its buffers are warm */
     unsigned idle_count;
@@ -29,6 +29,7 @@ struct ag_pool {
     ag_sockets sockets;
     ag_str proxy, no_proxy, ca_file;
     long max_connections;
+    unsigned h2_count;      /* answers over HTTP/2 */
 };
 
 /* What the easy handle is set to now, so that only differences are set again. */
@@ -38,8 +39,7 @@ typedef struct ag_easy_set {
     bool direct;            /* proxies are off: loopback */
     bool raw;               /* no decoding: the caller has its own Accept-Encoding */
     bool fresh;
-    long timeout_ms;
-    long connect_ms;
+    bool last;              /* the connection is closed after this exchange */
 } ag_easy_set;
 
 struct ag_transfer {
@@ -56,6 +56,7 @@ struct ag_transfer {
     struct curl_slist *header_nodes;
     size_t header_cap;
     bool fresh, secret;
+    int64_t deadline, connect_deadline; /* ag_platform_now's boot_ms; INT64_MAX: none */
     int attempts;           /* how often libcurl set about sending it */
     ag_buffer feed;
     size_t feed_taken;

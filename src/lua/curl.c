@@ -2,8 +2,10 @@
  * `curl.pool(options)`, a transfer what its methods give. Must never be loaded
  * before the first request (libcurl is slow to load), nor call a Lua function.
  *
- *   pool:send(req)      the result, or nil, code, message, retryable, sent; or a
- *                       transfer when it is not over after SLICE seconds
+ *   pool:send(...)      the fields of a request one by one (FIELDS): status, headers,
+ *                       body, version; or nil, code, message, retryable, sent; or a
+ *                       transfer when it is not over after SLICE seconds. A table each
+ *                       way would cost more than all the rest of this file.
  *   pool:start(req)     a transfer, or nil, code, message, retryable, sent
  *   t:step(seconds)     what is next: "headers", status, block | "chunk", bytes |
  *                       "need" | "wait" | "done" | "error", code, message, retryable, sent
@@ -38,70 +40,67 @@ typedef struct lua_transfer {
 
 /* --- reading a request ------------------------------------------------- */
 
-static int bad_field(lua_State *L, int arg, const char *name, const char *expected)
+/* The arguments of send, in this order; start reads them from a table. */
+enum { METHOD, URL, HEADERS, BODY, TIMEOUT, CONNECT_TIMEOUT, MAX_BODY, FRESH, SECRET, SOURCE, SOURCE_LENGTH, SINK, FIELDS };
+
+static const char *const field_names[FIELDS] = {
+    "method",   "url",   "headers", "body",   "timeout",       "connect_timeout",
+    "max_body", "fresh", "secret",  "source", "source_length", "sink"
+};
+
+static int bad_field(lua_State *L, int arg, int field, const char *expected)
 {
-    return luaL_argerror(L, arg, lua_pushfstring(L, "field '%s' must be %s", name, expected));
+    return luaL_argerror(L, arg, lua_pushfstring(L, "field '%s' must be %s", field_names[field], expected));
 }
 
-/* The value stays on the stack, which keeps it alive. */
-static void string_field(lua_State *L, int arg, const char *name, bool required, ag_view *out)
+static ag_view string_field(lua_State *L, int base, int field, bool required)
 {
-    lua_getfield(L, arg, name);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        out->p = lua_tolstring(L, -1, &out->n);
-    else if (required || !lua_isnil(L, -1))
-        (void)bad_field(L, arg, name, "a string");
-}
-
-static double number_field(lua_State *L, int arg, const char *name, double missing)
-{
-    double v = missing;
-    lua_getfield(L, arg, name);
-    if (lua_type(L, -1) == LUA_TNUMBER) {
-        v = lua_tonumber(L, -1);
-        if (!(v >= 0))
-            (void)bad_field(L, arg, name, "a number, not negative");
-    } else if (!lua_isnil(L, -1)) {
-        (void)bad_field(L, arg, name, "a number");
-    }
-    lua_pop(L, 1);
+    ag_view v = { NULL, 0 };
+    int i = base + field, type = lua_type(L, i);
+    if (type == LUA_TSTRING)
+        v.p = lua_tolstring(L, i, &v.n);
+    else if (required || type > LUA_TNIL)
+        (void)bad_field(L, base, field, "a string");
     return v;
 }
 
-static int64_t size_field(lua_State *L, int arg, const char *name)
+static double number_field(lua_State *L, int base, int field, double missing)
 {
-    double v = number_field(L, arg, name, -1);
+    double v;
+    int i = base + field, type = lua_type(L, i);
+    if (type <= LUA_TNIL)
+        return missing;
+    if (type != LUA_TNUMBER)
+        (void)bad_field(L, base, field, "a number");
+    v = lua_tonumber(L, i);
+    if (!(v >= 0))
+        (void)bad_field(L, base, field, "a number, not negative");
+    return v;
+}
+
+static int64_t size_field(lua_State *L, int base, int field)
+{
+    double v = number_field(L, base, field, -1);
     return v > 9007199254740992.0 ? INT64_MAX : (int64_t)v;
 }
 
-static bool flag_field(lua_State *L, int arg, const char *name)
+/* From the stack, where the strings stay. What is above the top was not said. */
+static void read_request(lua_State *L, int base, ag_request *r)
 {
-    bool v;
-    lua_getfield(L, arg, name);
-    v = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return v;
-}
-
-static void read_request(lua_State *L, int arg, ag_request *r)
-{
-    *r = (ag_request){ 0 };
-    luaL_checktype(L, arg, LUA_TTABLE);
-    luaL_checkstack(L, 12, NULL);
-    string_field(L, arg, "method", true, &r->method);
-    string_field(L, arg, "url", true, &r->url);
-    string_field(L, arg, "headers", false, &r->headers);
-    string_field(L, arg, "body", false, &r->body);
-    r->has_source = flag_field(L, arg, "source");
-    r->source_length = r->has_source ? size_field(L, arg, "source_length") : -1;
-    r->stream = flag_field(L, arg, "sink");
-    r->timeout = number_field(L, arg, "timeout", 0);
-    r->connect_timeout = number_field(L, arg, "connect_timeout", 0);
-    r->max_body = size_field(L, arg, "max_body");
-    r->fresh = flag_field(L, arg, "fresh");
-    r->secret = flag_field(L, arg, "secret");
+    r->method = string_field(L, base, METHOD, true);
+    r->url = string_field(L, base, URL, true);
+    r->headers = string_field(L, base, HEADERS, false);
+    r->body = string_field(L, base, BODY, false);
+    r->timeout = number_field(L, base, TIMEOUT, 0);
+    r->connect_timeout = number_field(L, base, CONNECT_TIMEOUT, 0);
+    r->max_body = size_field(L, base, MAX_BODY);
+    r->fresh = lua_toboolean(L, base + FRESH);
+    r->secret = lua_toboolean(L, base + SECRET);
+    r->has_source = lua_toboolean(L, base + SOURCE);
+    r->source_length = r->has_source ? size_field(L, base, SOURCE_LENGTH) : -1;
+    r->stream = lua_toboolean(L, base + SINK);
     if (r->has_source && r->body.p != NULL)
-        (void)luaL_argerror(L, arg, "a request has a body or a source, not both");
+        (void)luaL_argerror(L, base, "a request has a body or a source, not both");
 }
 
 /* --- results ----------------------------------------------------------- */
@@ -116,37 +115,39 @@ static int push_failure(lua_State *L, const ag_err *e, bool sent)
     return 5;
 }
 
-static int push_result(lua_State *L, const ag_transfer *t)
+/* status, headers, body, version */
+static int push_answer(lua_State *L, const ag_transfer *t)
 {
-    const char *version = ag_transfer_http_version(t);
     ag_view v;
-    lua_createtable(L, 0, 4);
     lua_pushinteger(L, ag_transfer_status(t));
-    lua_setfield(L, -2, "status");
     v = ag_transfer_headers(t);
     lua_pushlstring(L, v.n > 0 ? v.p : "", v.n);
-    lua_setfield(L, -2, "headers");
     if (ag_transfer_collected(t)) {
         v = ag_transfer_body(t);
         lua_pushlstring(L, v.n > 0 ? v.p : "", v.n);
-        lua_setfield(L, -2, "body");
+    } else {
+        lua_pushnil(L);
     }
-    if (version != NULL) {
-        lua_pushstring(L, version);
-        lua_setfield(L, -2, "http_version");
-    }
-    return 1;
+    lua_pushstring(L, ag_transfer_http_version(t)); /* NULL pushes nil */
+    return 4;
 }
 
-static int push_outcome(lua_State *L, const ag_transfer *t, ag_step step)
+static int push_table(lua_State *L, const ag_transfer *t)
 {
-    return step == AG_STEP_DONE ? push_result(L, t) : push_failure(L, ag_transfer_error(t), ag_transfer_sent(t));
+    static const char *const fields[] = { "http_version", "body", "headers", "status" };
+    int i, table;
+    lua_createtable(L, 0, 4);
+    table = lua_gettop(L);
+    (void)push_answer(L, t);
+    for (i = 0; i < 4; i++)
+        lua_setfield(L, table, fields[i]);
+    return 1;
 }
 
 /* --- transfers --------------------------------------------------------- */
 
-/* An empty transfer object that keeps the pool (at 1) and the request's body alive. */
-static lua_transfer *new_transfer(lua_State *L, ag_pool *p, int request)
+/* An empty transfer object that keeps the pool (at 1) and the request's body (at body) alive. */
+static lua_transfer *new_transfer(lua_State *L, ag_pool *p, int body)
 {
     lua_transfer *lt = lua_newuserdata(L, sizeof *lt);
     *lt = (lua_transfer){ 0 };
@@ -155,7 +156,7 @@ static lua_transfer *new_transfer(lua_State *L, ag_pool *p, int request)
     lua_createtable(L, 2, 0);
     lua_pushvalue(L, 1);
     lua_rawseti(L, -2, 1);
-    lua_getfield(L, request, "body");
+    lua_pushvalue(L, body);
     lua_rawseti(L, -2, 2);
     ag_lua_anchor(L, -2);
     ag_pool_ref(p);
@@ -267,7 +268,8 @@ static int transfer_result(lua_State *L)
     step = ag_transfer_outcome(lt->t);
     if (step != AG_STEP_DONE && step != AG_STEP_ERROR)
         return luaL_argerror(L, 1, "the transfer is not over");
-    return push_outcome(L, lt->t, step);
+    return step == AG_STEP_DONE ? push_table(L, lt->t)
+                                : push_failure(L, ag_transfer_error(lt->t), ag_transfer_sent(lt->t));
 }
 
 static int transfer_close(lua_State *L)
@@ -302,21 +304,22 @@ static int pool_send(lua_State *L)
     ag_step step;
     ag_err e;
     int n;
-    lua_settop(L, 2);
+    lua_settop(L, 2 + SECRET);
     read_request(L, 2, &r);
-    if (r.has_source || r.stream)
-        return luaL_argerror(L, 2, "a request with a source or a sink goes by steps");
     t = ag_transfer_start(p, &r, &e);
     if (t == NULL)
         return push_failure(L, &e, false);
     ag_pool_set_loose(p, t); /* what follows may raise for want of memory */
     step = ag_transfer_step(t, SLICE);
     if (step == AG_STEP_WAIT) {
-        new_transfer(L, p, 2)->t = t;
+        new_transfer(L, p, 2 + BODY)->t = t;
         ag_pool_set_loose(p, NULL);
         return 1;
     }
-    n = push_outcome(L, t, step);
+    if (step == AG_STEP_DONE)
+        n = push_answer(L, t);
+    else
+        n = push_failure(L, ag_transfer_error(t), ag_transfer_sent(t));
     ag_transfer_end(t);
     return n;
 }
@@ -327,9 +330,14 @@ static int pool_start(lua_State *L)
     lua_transfer *lt;
     ag_request r;
     ag_err e;
+    int i;
+    luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
-    read_request(L, 2, &r);
-    lt = new_transfer(L, p, 2);
+    luaL_checkstack(L, FIELDS + LUA_MINSTACK, NULL);
+    for (i = 0; i < FIELDS; i++)
+        lua_getfield(L, 2, field_names[i]);
+    read_request(L, 3, &r);
+    lt = new_transfer(L, p, 3 + BODY);
     lt->by_steps = r.has_source || r.stream;
     lt->t = ag_transfer_start(p, &r, &e);
     return lt->t == NULL ? push_failure(L, &e, false) : 1;
@@ -355,27 +363,42 @@ static int pool_gc(lua_State *L)
     return 0;
 }
 
+/* NULL: not said. The value stays on the stack, which keeps it alive. */
 static const char *option(lua_State *L, const char *name)
 {
-    ag_view v = { NULL, 0 };
-    string_field(L, 1, name, false, &v);
-    if (v.p != NULL && strlen(v.p) != v.n)
-        (void)bad_field(L, 1, name, "without zero bytes");
-    return v.p;
+    size_t n;
+    const char *p;
+    lua_getfield(L, 1, name);
+    if (lua_isnil(L, -1))
+        return NULL;
+    p = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &n) : NULL;
+    if (p == NULL || strlen(p) != n)
+        (void)luaL_argerror(L, 1, lua_pushfstring(L, "option '%s' must be a string without zero bytes", name));
+    return p;
+}
+
+static long count_option(lua_State *L, const char *name)
+{
+    double v;
+    lua_getfield(L, 1, name);
+    if (lua_isnil(L, -1))
+        return 0;
+    v = lua_tonumber(L, -1);
+    if (!(v >= 1 && v <= 10000))
+        (void)luaL_argerror(L, 1, lua_pushfstring(L, "option '%s' must be a number from 1 to 10000", name));
+    return (long)v;
 }
 
 static int module_pool(lua_State *L)
 {
     ag_pool_options o = { 0 };
     lua_pool *lp;
-    double n;
     ag_err e;
     luaL_checktype(L, 1, LUA_TTABLE);
     o.proxy = option(L, "proxy");
     o.no_proxy = option(L, "no_proxy");
     o.ca_file = option(L, "ca_file");
-    n = number_field(L, 1, "max_connections", 0);
-    o.max_connections = n > 10000 ? 10000 : (long)n;
+    o.max_connections = count_option(L, "max_connections");
     lp = lua_newuserdata(L, sizeof *lp);
     lp->p = NULL;
     luaL_getmetatable(L, POOL);

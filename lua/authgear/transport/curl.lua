@@ -161,11 +161,14 @@ function Transport:send(req)
     end
     return run(t, req)
   end
-  local res, code, message, retryable, sent = pool:send(req)
-  if type(res) == "userdata" then -- slow: goes on as a transfer, so that it can be cancelled and Ctrl-C works
-    return run(res, req)
+  local status, headers, body, version, sent = pool:send(req.method, req.url, req.headers, req.body, req.timeout,
+    req.connect_timeout, req.max_body, req.fresh, req.secret)
+  if not status then -- the others are code, message, retryable
+    return nil, headers, body, version, sent
+  elseif type(status) == "userdata" then -- slow: goes on as a transfer, so that it can be cancelled and Ctrl-C works
+    return run(status, req)
   end
-  return res, code, message, retryable, sent
+  return { status = status, headers = headers, body = body, http_version = version }
 end
 
 --- The same in two halves, for what must not be lost: a Ctrl-C in lua.c raises the moment a C function
