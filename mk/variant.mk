@@ -13,7 +13,7 @@ BUILD ?= build
 include mk/config.mk
 
 MODULES := core file curl loopback
-LIBS := -lcurl -lcjson -lcrypto
+LIBS := -lcurl -lcjson -lcrypto -lm
 # libcurl's detached threads outlive a dlclose.
 LDFLAGS_curl := $(NODELETE)
 
