@@ -510,7 +510,7 @@ describe("a refresh that has been sent", function()
 
   before_each(function()
     dev = server.shared()
-    dir = files.temp_dir()
+    dir = sdk.temp_dir()
   end)
 
   after_each(function()

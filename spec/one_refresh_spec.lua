@@ -178,7 +178,7 @@ describe("one refresh", function()
     local dir, clock, opened
 
     before_each(function()
-      dir, clock, opened = files.temp_dir(), sdk.clock(), {}
+      dir, clock, opened = sdk.temp_dir(), sdk.clock(), {}
     end)
 
     after_each(function()

@@ -1,0 +1,279 @@
+-- A process that is killed (SIGKILL) in the middle of a refresh, a log-in or a log-out: at each system call of its
+-- file store, and before and after each thing that its flow asks of storage and network. Afterwards a fresh process
+-- still has the login, or exactly what the server says; only where refresh tokens rotate, from the server's rotating
+-- one to our storing its successor, is there a window that nobody can close.
+-- takes: 17
+
+local authgear = require "authgear"
+local file = require "authgear.file"
+local file_storage = require "authgear.storage.file"
+local files = require "spec.support.files"
+local http = require "spec.support.http"
+local sdk = require "spec.support.sdk"
+local server = require "spec.support.server"
+
+local test = file.test
+local SIGKILL = 9
+
+describe("a process killed", function()
+  local dev, dir, clock
+
+  before_each(function()
+    dev = server.shared()
+    dir, clock = sdk.temp_dir(), sdk.clock()
+  end)
+
+  after_each(function()
+    test.fault()
+    files.remove(dir)
+  end)
+
+  local function open(client_id, more)
+    local options = { client_id = client_id, clock = clock, storage = authgear.storage.file { dir = dir } }
+    for key, value in pairs(more or {}) do
+      options[key] = value
+    end
+    return sdk.client(dev, options)
+  end
+
+  -- Runs fn in a forked child: its exit status, or nil and the signal that ended it.
+  local function in_child(fn)
+    local pid = test.fork()
+    if pid == 0 then
+      local ok, err = pcall(fn)
+      if not ok then
+        io.stderr:write(tostring(err), "\n")
+      end
+      test.exit(ok and 0 or 1)
+    end
+    return test.wait(pid)
+  end
+
+  local function stored_token()
+    return sdk.refresh_token(files.read(sdk.record_path(dir)))
+  end
+
+  -- Did the server rotate the token that was stored `before`, and its successor was not stored?
+  local function in_window(before)
+    return stored_token() == before and #dev:log { target = "token", event = "rotated" } > 0
+  end
+
+  -- A fresh process's view: the login is there and works, or it is lost by the window alone.
+  local function check_login(client_id, before, where)
+    local lost = in_window(before)
+    local client, seen = open(client_id)
+    assert(client, where)
+    assert.same({ "AUTHENTICATED FOUND_TOKEN" }, seen, where)
+    local response = assert(client:fetch(dev.app .. "/api/hello"))
+    if lost then
+      assert.same({ "AUTHENTICATED FOUND_TOKEN", "NO_SESSION INVALID" }, seen, where)
+      sdk.log_in(dev, client)
+    else
+      assert.equal(200, response.status, where)
+      assert.equal("AUTHENTICATED", client:session_state(), where)
+    end
+    client:close()
+    return lost
+  end
+
+  local function log_in(client_id)
+    local client = open(client_id)
+    sdk.log_in(dev, client)
+    client:close()
+  end
+
+  describe("at a system call of its file store, in a refresh,", function()
+    local function refresh(client_id, fault)
+      return function()
+        local client = assert(open(client_id))
+        test.fault(fault)
+        assert(client:refresh_access_token_if_needed())
+      end
+    end
+
+    -- How many calls a refresh makes.
+    local function count_calls(client_id)
+      clock.ahead = clock.ahead + 1700
+      local client = open(client_id)
+      test.fault { nth = 0 }
+      assert.is_true(client:refresh_access_token_if_needed())
+      local calls = test.count()
+      test.fault()
+      client:close()
+      return calls
+    end
+
+    local function kill_everywhere(client_id)
+      log_in(client_id)
+      local calls, losses = count_calls(client_id), 0
+      assert.is_true(calls > 10)
+      for nth = 1, calls do
+        for _, moment in ipairs { "before", "after" } do
+          local where = ("killed %s call %d of %d"):format(moment, nth, calls)
+          dev:reset()
+          clock.ahead = clock.ahead + 1700
+          local before = stored_token()
+          local status, signal = in_child(refresh(client_id, { nth = nth, kill = moment }))
+          assert.is_nil(status, where)
+          assert.equal(SIGKILL, signal, where)
+          losses = losses + (check_login(client_id, before, where) and 1 or 0)
+        end
+        assert.same({ "default.json", "default.lock" }, files.list(dir), nth) -- nothing is left lying about
+      end
+      return losses, calls
+    end
+
+    it("never loses the login where refresh tokens don't rotate", function()
+      assert.equal(0, (kill_everywhere "native"))
+    end)
+
+    it("loses it in the window alone where they do", function()
+      local losses, calls = kill_everywhere "rotating"
+      print(("killed before and after each of %d system calls of a refresh: %d of %d in the window"):format(
+        calls, losses, 2 * calls))
+      assert.is_true(losses > 0 and losses < calls)
+    end)
+  end)
+
+  describe("before or after what its flow asks for,", function()
+    local boundaries, deadly
+
+    local function boundary()
+      boundaries = boundaries + 1
+      if boundaries == deadly then
+        os.execute "kill -KILL $PPID"
+      end
+    end
+
+    local function between(fn)
+      return function(...)
+        boundary()
+        local a, b, c, d = fn(...)
+        boundary()
+        return a, b, c, d
+      end
+    end
+
+    local function watched_storage(options)
+      local store, code, message, retryable = file.open(options)
+      if not store then
+        return nil, code, message, retryable
+      end
+      local watch = { kind = "file" }
+      for _, name in ipairs { "get", "set", "del", "changed", "try_lock", "unlock" } do
+        watch[name] = between(function(_, ...)
+          return store[name](store, ...)
+        end)
+      end
+      function watch.close()
+        return store:close()
+      end
+      return watch
+    end
+
+    local send = between(function(request)
+      return http.request {
+        url = request.url, method = request.method, headers = request.headers, body = request.body,
+      }
+    end)
+
+    -- Runs fn(client) with each boundary in turn being the last; `check` looks at what is left.
+    local function kill_everywhere(client_id, begin, fn, check)
+      local new = file_storage.new
+      finally(function()
+        file_storage.new = new
+      end)
+      local function run(at)
+        file_storage.new = watched_storage
+        boundaries, deadly = 0, nil
+        local client = assert(open(client_id, { transport = send }))
+        boundaries, deadly = 0, at
+        fn(client)
+        file_storage.new = new
+        client:close()
+        return boundaries
+      end
+      begin()
+      local all = run(nil)
+      assert.is_true(all >= 10)
+      for at = 1, all do
+        local where = ("killed at boundary %d of %d"):format(at, all)
+        file_storage.new = new
+        dev:reset()
+        begin()
+        local status, signal = in_child(function()
+          run(at)
+        end)
+        assert.is_nil(status, where)
+        assert.equal(SIGKILL, signal, where)
+        check(where)
+      end
+    end
+
+    local function grow_old(client_id)
+      local fresh = open(client_id)
+      if fresh:session_state() ~= "AUTHENTICATED" then
+        sdk.log_in(dev, fresh)
+      end
+      fresh:close()
+      clock.ahead = clock.ahead + 1700
+    end
+
+    for client_id, rotates in pairs { native = false, rotating = true } do
+      it("a refresh of " .. client_id .. " loses nothing outside the window", function()
+        local before, losses = nil, 0
+        kill_everywhere(client_id, function()
+          grow_old(client_id)
+          before = stored_token()
+        end, function(client)
+          assert(client:refresh_access_token_if_needed())
+        end, function(where)
+          losses = losses + (check_login(client_id, before, where) and 1 or 0)
+        end)
+        -- Where nothing is in the way, it is open after the answer and before the record is set.
+        assert.equal(rotates and 2 or 0, losses)
+      end)
+    end
+
+    it("a log-in leaves either the old session or the new one", function()
+      local before, kept, new = nil, 0, 0
+      kill_everywhere("native", function()
+        grow_old "native"
+        before = stored_token()
+      end, function(client)
+        sdk.log_in(dev, client)
+      end, function(where)
+        if stored_token() == before then
+          kept = kept + 1
+        else
+          new = new + 1
+        end
+        assert.is_false(check_login("native", before, where))
+      end)
+      assert.is_true(kept > 0 and new > 0)
+    end)
+
+    it("a log-out leaves a session, or none, and never half of one", function()
+      local kept, ended = 0, 0
+      kill_everywhere("native", function()
+        grow_old "native"
+      end, function(client)
+        assert(client:logout())
+      end, function(where)
+        local client = assert(open "native", where)
+        local response = assert(client:fetch(dev.app .. "/api/hello"))
+        local there = client:session_state() == "AUTHENTICATED"
+        assert.equal(there and 200 or 401, response.status, where)
+        if there then
+          kept = kept + 1
+        else
+          ended = ended + 1
+        end
+        assert.is_true(client:logout()) -- and it can be ended again
+        assert.equal("NO_SESSION", client:session_state())
+        client:close()
+      end)
+      assert.is_true(kept > 0 and ended > 0)
+    end)
+  end)
+end)
