@@ -7,6 +7,7 @@ local errors = require "authgear.errors"
 local fetching = require "authgear.fetching"
 local login = require "authgear.login"
 local runtimes = require "authgear.runtime"
+local tasks = require "authgear.task"
 local unauthorized = require "authgear.unauthorized"
 local user_info = require "authgear.user_info"
 
@@ -205,7 +206,7 @@ function Client:fetch_user_info()
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  local ok, err = driver.run(runtime, flow, { deadline = core.now() + runtime.timeout })
+  local ok, err = driver.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
   if not ok then
     return nil, err
   end
@@ -243,11 +244,7 @@ local function finish_session(self, where, options, revoke)
   if not runtime then
     return not_configured(self)
   end
-  local flow, code, message, retryable = core.end_flow(runtime.core, revoke, options and options.force or false)
-  if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  return driver.run(runtime, flow, { deadline = core.now() + runtime.timeout }, true)
+  return tasks.end_session(runtime, revoke, options and options.force or false)
 end
 
 --- Forgets the session on this side only. The server is not told.

@@ -11,6 +11,8 @@ local want, feed, feed_text, feed_answer, feed_error =
   core.want, core.feed, core.feed_text, core.feed_answer, core.feed_error
 
 local MAX_INTERRUPTIONS = 8
+local MAX_READS = 8 -- of a record that keeps changing while it is read
+local TRIES_BEFORE_COLLECTING = 64 -- at the lock's pace about 1.5 seconds
 
 local M = {}
 local on = {}
@@ -23,6 +25,7 @@ local on = {}
 ---@field prepared_for string|nil the body it was made for
 ---@field answer table|nil the last answer of a transfer that must not be lost
 ---@field fetch table|nil what authgear.fetch keeps for its own sends
+---@field ended nil|fun(finished: boolean) called when the flow is over, before listeners are; false: it was abandoned
 
 local function closed(flow)
   return feed_error(flow, "closed", "the client was closed", false)
@@ -36,47 +39,106 @@ local function feed_done(flow, done, code, message, retryable)
   return feed(flow, done)
 end
 
+-- Brings what access_token() shows up to date: at once when a step has taken over a record, since the
+-- flow that did so may yet wait long, or never come to its end.
+local function sync(runtime)
+  local client = runtime.client
+  local version = core.version(runtime.core)
+  if client._runtime == runtime and client._version ~= version then
+    client._access_token = core.access_token(runtime.core)
+    client._version = version
+  end
+end
+
+-- Accesses to the stored record are numbered. One that was begun and whose result was not taken over (its coroutine
+-- was thrown away, memory ran out) has changed what the storage believes that we know: the next look must find a change.
+local function begin_access(runtime)
+  runtime.accesses = runtime.accesses + 1
+  return runtime.accesses, core.version(runtime.core)
+end
+
+local function end_access(runtime, number, version, ...)
+  if core.version(runtime.core) ~= version and number > runtime.adopted then
+    runtime.adopted = number
+  end
+  sync(runtime)
+  return ...
+end
+
 on[fx.LOOK] = function(runtime, flow)
+  if runtime.adopted < runtime.accesses then
+    return feed(flow, true)
+  end
   return feed_done(flow, runtime.storage:changed())
 end
 
 on[fx.LOAD] = function(runtime, flow)
+  local number, version = begin_access(runtime)
   local text, code, message, retryable = runtime.storage:get()
+  local tries = 1
+  while core.version(runtime.core) ~= version and tries < MAX_READS do
+    -- another flow has taken over a record meanwhile: ours may be older
+    number, version = begin_access(runtime)
+    text, code, message, retryable = runtime.storage:get()
+    tries = tries + 1
+  end
   if text == nil and code ~= nil then
     return feed_error(flow, code, message, retryable)
   end
-  return feed_text(flow, text)
+  return end_access(runtime, number, version, feed_text(flow, text))
 end
 
 on[fx.STORE] = function(runtime, flow, _, text)
-  return feed_done(flow, runtime.storage:set(text))
+  local number, version = begin_access(runtime)
+  return end_access(runtime, number, version, feed_done(flow, runtime.storage:set(text)))
 end
 
 on[fx.DELETE] = function(runtime, flow)
-  return feed_done(flow, runtime.storage:del())
+  local number, version = begin_access(runtime)
+  return end_access(runtime, number, version, feed_done(flow, runtime.storage:del()))
 end
 
-on[fx.LOCK] = function(runtime, flow, _, orphaned)
-  if runtime.closed then
+-- The lock has one holder within a runtime: a flow, held weakly, so that one whose coroutine was thrown
+-- away is found out. `lock_taken` is set before the storage is asked and cleared after it has let go: an
+-- interruption in between leaves it set, and letting go once more does no harm.
+local function unlock(runtime)
+  if runtime.lock_taken then
+    runtime.storage:unlock()
+    runtime.lock_taken = false
+  end
+  runtime.lock.flow = nil
+end
+
+local function is_held_by_another(lock, flow)
+  local holder = lock.flow
+  return holder ~= nil and holder ~= flow
+end
+
+on[fx.LOCK] = function(runtime, flow, run)
+  if runtime.closed and not run.sent then
     return closed(flow)
-  elseif runtime.lock_holder == flow then
-    return feed(flow, true) -- taken before an interruption
   end
-  local storage = runtime.storage
-  if orphaned then
-    storage:unlock()
-    runtime.lock_holder = nil
+  local lock = runtime.lock
+  if is_held_by_another(lock, flow) then
+    run.lock_tries = (run.lock_tries or 0) + 1
+    if run.lock_tries % TRIES_BEFORE_COLLECTING == 0 then
+      collectgarbage() -- the holder's coroutine may have been thrown away
+    end
+    return feed(flow, false)
   end
-  local taken, code, message, retryable = storage:try_lock()
-  if taken then
-    runtime.lock_holder = flow
+  unlock(runtime) -- what a flow that is gone, or this one before an interruption, left behind
+  lock.flow = flow
+  runtime.lock_taken = true
+  local taken, code, message, retryable = runtime.storage:try_lock()
+  if not taken then
+    runtime.lock_taken = false
+    lock.flow = nil
   end
   return feed_done(flow, taken, code, message, retryable)
 end
 
 on[fx.UNLOCK] = function(runtime, flow)
-  runtime.lock_holder = nil
-  runtime.storage:unlock()
+  unlock(runtime)
   return feed(flow)
 end
 
@@ -99,27 +161,58 @@ on[fx.REFRESH] = function(runtime, flow, run, refused)
   return core.feed_flow(flow, other)
 end
 
+on[fx.END] = function(runtime, flow, _, access_token)
+  local ok, err = runtime.end_session(runtime, false, false, access_token)
+  if not ok then
+    return feed_error(flow, err.code, err.message, err.retryable)
+  end
+  return feed(flow)
+end
+
 on[fx.ASK] = function(runtime, flow, run)
   return run.fetch.ask(runtime, flow, run)
+end
+
+-- What stands in for a prepared transfer where the transport can't prepare: sends once, whatever happens.
+local Once = {}
+Once.__index = Once
+
+function Once:perform()
+  if not self.begun then
+    self.begun = true
+    self.response, self.code, self.message, self.retryable = self.transport:send(self.request)
+    self.over = true
+  end
+end
+
+function Once:result()
+  if self.over then
+    return self.response, self.code, self.message, self.retryable
+  end
+  return nil, "network", "the token request was interrupted before its answer was there"
+end
+
+local function prepare(transport, request)
+  if transport.prepare then
+    return transport:prepare(request)
+  end
+  return setmetatable({ transport = transport, request = request }, Once)
 end
 
 -- A request whose answer must be read whatever happens: the answer stays with the transfer, so an
 -- error that is raised between two lines here (a Ctrl-C) does not lose it.
 local function send_kept(runtime, run, request)
-  local transport = runtime.transport
   request.timeout = runtime.refresh_timeout
-  if not transport.prepare then
-    run.sent = true
-    return transport:send(request)
-  end
-  if run.prepared_for ~= request.body then
+  if not run.prepared or run.prepared_for ~= request.body then
     M.forget(run)
-    local prepared, code, message, retryable = transport:prepare(request)
+    local prepared, code, message, retryable = prepare(runtime.transport, request)
     if not prepared then
       return nil, code, message, retryable
     end
-    run.prepared, run.prepared_for, run.sent = prepared, request.body, true
+    run.prepared = prepared
+    run.prepared_for = request.body
   end
+  run.sent = true
   run.prepared:perform()
   return run.prepared:result()
 end
@@ -147,8 +240,9 @@ local function send_protocol(runtime, flow, run, request, keep_going)
     run.answer = response
     return feed_response(flow, response, code, message, retryable)
   end
+  request.timeout = runtime.timeout
   if run.deadline then
-    request.timeout = run.deadline - core.now()
+    request.timeout = run.deadline - runtime.now()
     if request.timeout <= 0 then
       return feed_error(flow, "timeout", "the time for this call is over")
     end
@@ -187,94 +281,132 @@ local function drive(runtime, flow, run)
   return what == fx.DONE
 end
 
--- What is cleaned up when a flow cannot be run to its end.
-local function abandon(runtime, flow)
-  if runtime.lock_holder == flow then
-    runtime.lock_holder = nil
-    protect(runtime.storage.unlock, runtime.storage)
-  end
-end
-
--- Runs a flow so that an error raised in the middle (a Ctrl-C, a debugger's hook, no memory in Lua)
--- does not stop it once a token request has been sent; the error is raised afterwards.
-local function drive_shielded(runtime, flow, run)
+-- Drives a flow so that an error raised in the middle (a Ctrl-C, a debugger's hook, no memory in Lua) does not
+-- stop it once a token request has been sent.
+---@return boolean finished
+---@return any well did the flow end well? When it did not finish: the first error
+---@return boolean|nil failed it finished, but the error is still to be raised
+---@return any failure
+local function drive_on(runtime, flow, run, shielded)
   local failed, failure = false, nil
   for _ = 1, MAX_INTERRUPTIONS do
     local ok, result = protect(drive, runtime, flow, run)
     if ok then
-      if failed then
-        runtime.running = runtime.running - 1
-        M.settle(runtime)
-        error(failure, 0)
-      end
-      return result
+      return true, result, failed, failure
     end
     if not failed then
       failed, failure = true, result
     end
-    if not run.sent then
+    if not (shielded and run.sent) then
       break
     end
   end
-  abandon(runtime, flow)
-  runtime.running = runtime.running - 1
-  M.settle(runtime)
-  error(failure, 0)
+  return false, failure
 end
 
---- Brings the client up to date with its session and delivers the events that are due.
-function M.settle(runtime)
-  local client = runtime.client
-  if runtime.closed then
+-- The ports are let go of when the last run of a closed client is over.
+function M.close_if_idle(runtime)
+  if not runtime.closed or next(runtime.runs) ~= nil or runtime.let_go then
     return
   end
-  local version = core.version(runtime.core)
-  if client._runtime == runtime and client._version ~= version then
-    client._version = version
-    client._access_token = core.access_token(runtime.core)
+  runtime.let_go = true
+  if runtime.storage.close then
+    runtime.storage:close()
   end
-  if not runtime.delivering then
-    M.deliver(runtime)
+  if runtime.transport.close then
+    runtime.transport:close()
   end
 end
 
---- Calls the listeners, one event at a time. A listener may call the client again, change the list, or raise:
---- the error goes to the caller, and what is still due is delivered with the next call.
-function M.deliver(runtime)
+local function tidy_up(runtime, flow, run, finished)
+  if runtime.lock.flow == flow then
+    unlock(runtime) -- it was abandoned
+  end
+  run.answer = nil
+  M.forget(run)
+  runtime.runs[run] = nil
+  M.close_if_idle(runtime)
+  if run.ended then
+    run.ended(finished)
+  end
+end
+
+local function is_listening(client, fn)
+  for _, listener in ipairs(client._listeners) do
+    if listener == fn then
+      return true
+    end
+  end
+end
+
+-- Each listener's call stands in a queue of its own and is taken off before it is made. So every listener
+-- hears of the events in their order, also when a listener calls the client again, yields, or raises.
+local function queue_events(runtime)
+  local due = runtime.due
   local state, reason = core.take_event(runtime.core)
   while state do
     runtime.log("info", "session state " .. state .. " (" .. reason .. ")")
-    local listeners = runtime.client._listeners
-    for i = 1, #listeners do
-      local listener = listeners[i]
-      if listener then
-        listener(runtime.client, state, reason)
-      end
-    end
-    if runtime.closed then
-      return
+    for _, listener in ipairs(runtime.client._listeners) do
+      due[#due + 1] = { listener, state, reason }
     end
     state, reason = core.take_event(runtime.core)
   end
 end
 
---- Runs a flow to its end on the current task.
----@param shielded boolean must it be run to its end once a token request was sent?
+--- Brings the client up to date with its session and delivers the events that are due. A listener may call the
+--- client again, change the list, or raise: the error goes to the caller, and what is still due is delivered with the
+--- next call.
+function M.settle(runtime)
+  if runtime.closed then
+    return
+  end
+  sync(runtime)
+  queue_events(runtime)
+  while runtime.due[1] do
+    local call = table.remove(runtime.due, 1)
+    if is_listening(runtime.client, call[1]) then
+      call[1](runtime.client, call[2], call[3])
+    end
+    if runtime.closed then
+      return
+    end
+    queue_events(runtime)
+  end
+end
+
+--- The result of a finished flow.
+---@return boolean|nil ok
+---@return authgear.Error|nil err
+function M.result(flow)
+  if core.want(flow) == fx.DONE then
+    return true
+  end
+  return nil, errors.of_flow(flow)
+end
+
+--- Runs a flow to its end on the current task. What user code raised, or a Ctrl-C, is raised again after the flow
+--- has let go of everything, or, when `shielded`, after it has come to its end.
+---@param shielded boolean|nil must it be run to its end once a token request was sent?
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err
 function M.run(runtime, flow, run, shielded)
-  local ok
-  runtime.running = runtime.running + 1
-  if shielded then
-    ok = drive_shielded(runtime, flow, run)
-  else
-    ok = drive(runtime, flow, run)
+  runtime.runs[run] = true
+  local finished, well, failed, failure = drive_on(runtime, flow, run, shielded)
+  for _ = 1, MAX_INTERRUPTIONS do
+    local ok, raised = protect(tidy_up, runtime, flow, run, finished)
+    if ok then
+      break
+    elseif finished and not failed then
+      failed, failure = true, raised
+    end
   end
-  runtime.running = runtime.running - 1
-  run.answer = nil
-  M.forget(run)
+  if not finished then
+    failed, failure = true, well
+  end
   M.settle(runtime)
-  if ok then
+  if failed then
+    error(failure, 0)
+  elseif well then
     return true
   end
   return nil, errors.of_flow(flow)

@@ -179,7 +179,7 @@ local function send(runtime, flow, run, method, url, headers, max_body, secret)
     end
   end
   if run.deadline then
-    request.timeout = run.deadline - core.now()
+    request.timeout = run.deadline - runtime.now()
     if request.timeout <= 0 then
       return core.feed_error(flow, "timeout", "the time for this call is over")
     end
@@ -230,7 +230,7 @@ function M.fetch(runtime, url, init)
     return nil, fetch
   end
   local timeout = init and init.timeout or runtime.timeout
-  local run = { fetch = fetch, deadline = timeout and core.now() + timeout }
+  local run = { fetch = fetch, deadline = timeout and runtime.now() + timeout }
   local ok, err = driver.run(runtime, flow, run)
   if not ok then
     err.cause = fetch.cause

@@ -4,6 +4,7 @@ local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.driver"
 local errors = require "authgear.errors"
+local tasks = require "authgear.task"
 local user_info = require "authgear.user_info"
 
 local DEFAULT_TIMEOUT = 300 -- seconds a person has to log in
@@ -60,7 +61,7 @@ local function finish(runtime, callback_url)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  local ok, err = driver.run(runtime, flow, {}, true)
+  local ok, err = tasks.run(runtime, flow, {})
   if not ok then
     return nil, err
   end

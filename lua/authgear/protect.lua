@@ -15,6 +15,7 @@ if yields_across_pcall() then
   return pcall
 end
 
+local outer_of = require("authgear.running").outer
 local pass_on
 
 local function after(co, ok, ...)
@@ -34,9 +35,11 @@ end
 ---@return boolean ok
 ---@return any ... what fn returned, or what it raised
 return function(fn, ...)
-  if coroutine.running() == nil then
+  local outer = coroutine.running()
+  if outer == nil then
     return pcall(fn, ...)
   end
   local co = coroutine.create(fn)
+  outer_of[co] = outer
   return pass_on(co, ...)
 end

@@ -8,6 +8,7 @@ local errors = require "authgear.errors"
 local fetching = require "authgear.fetching"
 local refreshing = require "authgear.refreshing"
 local storage = require "authgear.storage"
+local tasks = require "authgear.task"
 
 local VERSION = "0.1.0"
 local DEFAULTS = {
@@ -68,13 +69,22 @@ local function functions(required, optional)
   end
 end
 
+-- A host that can wait for others' work must be able to run work apart from its caller, and the other way round.
+local function host_kind(value)
+  local expected = functions({ "sleep" }, { "spawn", "await" })(value)
+  if not expected and (value.spawn == nil) ~= (value.await == nil) then
+    expected = "a table with both 'spawn' and 'await', or neither"
+  end
+  return expected
+end
+
 M.KNOWN = {
   endpoint = "text", client_id = "text", client_secret = "text", name = "text", storage = storage_kind, scopes = "texts",
   sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", allowed_origins = "texts",
   on_unauthorized = fetching.policy_kind, timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
   lock_timeout = "seconds", max_body = "count", max_redirects = "count", proxy = "string", no_proxy = "string",
   ca_file = "text", user_agent = "text", allow_insecure_http = "boolean",
-  transport = check.either(functions({ "send" }), "function"), host = functions({ "sleep" }, { "spawn", "await" }),
+  transport = check.either(functions({ "send" }), "function"), host = host_kind,
   clock = functions { "monotonic", "wall" }, json = "function", log = "function", on_session_state_change = "function",
 }
 
@@ -133,8 +143,11 @@ function M.new(client, options)
   local runtime = {
     client = client, core = handle, storage = store, transport = make_transport(options),
     host = options.host or require "authgear.host.blocking", clock = options.clock, log = quiet_log(options.log),
-    decode = options.json, refresh = refreshing.refresh, failure = failure, running = 0,
-    refreshing = setmetatable({}, { __mode = "v" }),
+    decode = options.json, refresh = refreshing.refresh, end_session = tasks.end_session, failure = failure,
+    now = options.clock and options.clock.monotonic or core.now,
+    runs = setmetatable({}, { __mode = "k" }), -- the flows under way, as long as their coroutines live
+    lock = setmetatable({}, { __mode = "v" }), lock_taken = false, -- who holds the storage's lock: see driver.lua
+    refreshing = setmetatable({}, { __mode = "v" }), due = {}, accesses = 0, adopted = 0,
   }
   for name, value in pairs(DEFAULTS) do
     if options[name] == nil then
@@ -155,18 +168,11 @@ function M.open(runtime)
   return driver.run(runtime, flow, {})
 end
 
---- Lets go of what the runtime holds. A refresh under way goes on to its end and is stored.
+--- Lets go of what the runtime holds, once what is under way is over. A refresh under way goes on to its end and
+--- is stored.
 function M.close(runtime)
   runtime.closed = true
-  if runtime.running > 0 then
-    return
-  end
-  if runtime.storage.close then
-    runtime.storage:close()
-  end
-  if runtime.transport.close then
-    runtime.transport:close()
-  end
+  driver.close_if_idle(runtime)
 end
 
 return M

@@ -11,14 +11,19 @@
 
 static void *default_fn(void *ud, void *p, size_t n)
 {
+    void *q;
     (void)ud;
     if (n == 0) {
+        AG_ALLOC_GAVE(p);
         free(p);
         return NULL;
     }
     if (AG_ALLOC_MUST_FAIL())
         return NULL;
-    return realloc(p, n);
+    AG_ALLOC_GAVE(p);
+    q = realloc(p, n);
+    AG_ALLOC_GOT(q != NULL ? q : p);
+    return q;
 }
 
 const ag_alloc ag_alloc_default = { default_fn, NULL };

@@ -19,7 +19,8 @@ typedef enum ag_fx {
     AG_FX_SEND,         /* send flow->request                                               -> answer */
     AG_FX_SLEEP,        /* wait flow->seconds                                               -> ok */
     AG_FX_REFRESH,      /* have the client's one refresh run, flow->text: the refused access token (or not there) -> ok */
-    AG_FX_ASK           /* ask the caller's 401 policy                                      -> number: ag_policy */
+    AG_FX_ASK,          /* ask the caller's 401 policy                                      -> number: ag_policy */
+    AG_FX_END           /* have the session cleared, unless its access token is another than flow->text -> ok */
 } ag_fx;
 
 /* What the driver gives back. All borrowed, for the step only. */
@@ -93,6 +94,7 @@ bool ag_flow_want_stored(ag_flow *f, ag_record *r, ag_resume_fn resume);
 /* Whole flows; NULL: out of memory, unless said otherwise. */
 ag_flow *ag_open_flow(ag_client *c);                    /* configure: learn what is stored */
 ag_flow *ag_refresh_flow(ag_client *c, ag_view refused);/* refused not there: only if needed */
-ag_flow *ag_end_flow(ag_client *c, bool revoke, bool force);    /* logout (revoke), clear_session_state (not) */
+/* logout (revoke), clear_session_state (not). only: the access token of the session that is meant; not there: any. */
+ag_flow *ag_end_flow(ag_client *c, bool revoke, bool force, ag_view only);
 
 #endif

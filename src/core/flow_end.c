@@ -8,6 +8,7 @@ typedef struct end_flow {
     ag_flow base;
     bool revoke, force;
     ag_str revoked;         /* the token that went to the server */
+    ag_str only;            /* the access token of the session that is meant; not there: any */
 } end_flow;
 
 /* ---- open ---- */
@@ -121,12 +122,22 @@ static void revoke(ag_flow *f)
     give_up(f, &f->err);
 }
 
+/* Somebody logged in, out or refreshed meanwhile: that session is not the one to end. */
+static bool is_another(const end_flow *end)
+{
+    const ag_str *now = &end->base.client->session.record.access_token;
+    return end->only.p != NULL && !ag_view_eq(ag_str_view(&end->only), ag_str_view(now));
+}
+
 static void on_loaded(ag_flow *f, const ag_input *in)
 {
     const end_flow *end = (const end_flow *)f;
-    if (ag_flow_adopt(f, in))
-        revoke(f);
-    else if (end->force)
+    if (ag_flow_adopt(f, in)) {
+        if (is_another(end))
+            ag_flow_unlock(f, end_well);
+        else
+            revoke(f);
+    } else if (end->force)
         ag_flow_want(f, AG_FX_DELETE, on_deleted);
     else
         give_up(f, &f->err);
@@ -167,9 +178,10 @@ static void start_end(ag_flow *f)
 static void free_end(ag_flow *f)
 {
     ag_str_free(&f->client->env.alloc, &((end_flow *)f)->revoked);
+    ag_str_free(&f->client->env.alloc, &((end_flow *)f)->only);
 }
 
-ag_flow *ag_end_flow(ag_client *c, bool revoke_it, bool force)
+ag_flow *ag_end_flow(ag_client *c, bool revoke_it, bool force, ag_view only)
 {
     static const ag_flow_type type = { sizeof(end_flow), start_end, free_end };
     end_flow *end = (end_flow *)ag_flow_new(c, &type);
@@ -177,5 +189,9 @@ ag_flow *ag_end_flow(ag_client *c, bool revoke_it, bool force)
         return NULL;
     end->revoke = revoke_it;
     end->force = force;
+    if (!ag_str_set_view(&c->env.alloc, &end->only, only)) {
+        ag_flow_free(&end->base);
+        return NULL;
+    }
     return &end->base;
 }

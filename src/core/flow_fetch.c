@@ -178,6 +178,10 @@ static void on_cleared(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
         return;
     }
+    if (f->client->session.record.access_token.p != NULL) {
+        ag_flow_done(f);        /* another session by now: not the one that was refused */
+        return;
+    }
     (void)ag_fail(&f->err, AG_E_SESSION_REVOKED, "the server refused the session, and it has been cleared");
     f->err.status = 401;
     ag_flow_fail(f);
@@ -187,10 +191,14 @@ static void on_cleared(ag_flow *f, const ag_input *in)
 static void still_refused(fetch_flow *x)
 {
     ag_flow *f = &x->base;
-    if (x->policy == AG_POLICY_CLEAR)
-        ag_flow_call(f, ag_end_flow(f->client, false, false), on_cleared);
-    else
+    if (x->policy != AG_POLICY_CLEAR) {
         ag_flow_done(f);
+    } else if (ag_str_set_view(&f->client->env.alloc, &f->text, ag_str_view(&x->sent_token))) {
+        ag_flow_want(f, AG_FX_END, on_cleared);
+    } else {
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory to end the session");
+        ag_flow_fail(f);
+    }
 }
 
 static void on_forced(ag_flow *f, const ag_input *in)

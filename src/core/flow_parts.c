@@ -13,12 +13,16 @@ static void on_metadata(ag_flow *f, const ag_input *in)
 {
     ag_client *c = f->client;
     if (!in->ok) {
-        ag_flow_fail_with(f, in->err);
+        if (c->has_metadata)
+            ag_flow_done(f);
+        else
+            ag_flow_fail_with(f, in->err);
         return;
     }
-    c->has_metadata = ag_discovery_read(&c->env.alloc, ag_str_view(&c->endpoint), c->allow_http,
-                                        &in->answer, c->env.wall_ms, &c->metadata, &f->err);
-    if (c->has_metadata)
+    if (ag_discovery_read(&c->env.alloc, ag_str_view(&c->endpoint), c->allow_http, &in->answer, c->env.wall_ms,
+                          &c->metadata, &f->err))
+        c->has_metadata = true;
+    if (c->has_metadata)        /* perhaps from another flow that asked at the same time */
         ag_flow_done(f);
     else
         ag_flow_fail(f);

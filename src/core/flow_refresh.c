@@ -120,21 +120,24 @@ static void on_loaded_after_verdict(ag_flow *f, const ag_input *in)
 }
 
 /* A new ID token that is not of this user, client or issuer is left out: it must not cost the
- * refresh token that came with it (law 4). Its exp is not asked: nobody relies on it here. */
-static void check_id_token(ag_client *c, ag_token_answer *t)
+ * refresh token that came with it (law 4). Its exp is not asked: nobody relies on it here. False: out of memory. */
+static bool check_id_token(ag_client *c, ag_token_answer *t)
 {
     const ag_alloc *a = &c->env.alloc;
     const ag_view issuer = ag_str_view(&c->metadata.issuer), client_id = ag_str_view(&c->client_id);
     ag_str before = { NULL, 0 }, after = { NULL, 0 };
-    ag_err ignored;
+    ag_err why;
+    bool good;
     if (t->id_token.p == NULL)
-        return;
-    if (!ag_id_token_check(a, ag_str_view(&t->id_token), issuer, client_id, 0, &after, &ignored)
-            || (ag_id_token_check(a, ag_str_view(&c->session.record.id_token), issuer, client_id, 0, &before, &ignored)
-                && !ag_view_eq(ag_str_view(&before), ag_str_view(&after))))
+        return true;
+    good = ag_id_token_check(a, ag_str_view(&t->id_token), issuer, client_id, 0, &after, &why);
+    if (good && ag_id_token_check(a, ag_str_view(&c->session.record.id_token), issuer, client_id, 0, &before, &why))
+        good = ag_view_eq(ag_str_view(&before), ag_str_view(&after));
+    if (!good)
         ag_str_free(a, &t->id_token);
     ag_str_free(a, &before);
     ag_str_free(a, &after);
+    return why.code != AG_E_MEMORY;
 }
 
 static bool take_answer(refresh_flow *r, ag_token_answer *t)
@@ -145,11 +148,11 @@ static bool take_answer(refresh_flow *r, ag_token_answer *t)
     const bool forced = r->forced && ag_view_eq(ag_str_view(&r->refused), ag_str_view(&s->record.access_token));
     ag_record fresh;
     memset(&fresh, 0, sizeof fresh);
-    if (!ag_record_copy(a, &fresh, &s->record) || !ag_str_set_view(a, &s->unsaved_base, ag_str_view(&r->sent))) {
+    if (!check_id_token(c, t) || !ag_record_copy(a, &fresh, &s->record)
+            || !ag_str_set_view(a, &s->unsaved_base, ag_str_view(&r->sent))) {
         ag_record_free(a, &fresh);
         return ag_fail(&r->base.err, AG_E_MEMORY, "no memory to keep the refreshed tokens");
     }
-    check_id_token(c, t);
     ag_token_apply(&c->env, t, &fresh);
     fresh.forced = forced;
     ag_record_move(a, &s->unsaved, &fresh);

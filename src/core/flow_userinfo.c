@@ -36,9 +36,14 @@ static bool read_answer(userinfo_flow *u, const ag_answer *ans)
     const ag_record *r = &c->session.record;
     ag_json *held = NULL;
     ag_view sub = none;
-    ag_err ignored;
+    ag_err why;
+    ag_err_clear(&why);
     if (r->id_token.p != NULL)
-        held = ag_id_token_payload(&c->env.alloc, ag_str_view(&r->id_token), &ignored);
+        held = ag_id_token_payload(&c->env.alloc, ag_str_view(&r->id_token), &why);
+    if (why.code == AG_E_MEMORY) {
+        f->err = why;           /* whose claims they are could not be checked */
+        return false;
+    }
     if (held != NULL)
         (void)ag_json_string(held, "sub", &sub);
     u->claims = ag_userinfo_read(c, ans, sub, ag_str_view(&u->sent_token), &f->err);

@@ -182,13 +182,16 @@ static int l_codes(lua_State *L)
 }
 
 #ifdef AG_TEST
-/* test_alloc(n): the n-th allocation from now fails (0: none) -> allocations since the last call */
+/* test_alloc(n): the n-th allocation from now fails (0: none, -n: all after it too) -> allocations since the
+ * last call, blocks and bytes in use now */
 static int l_test_alloc(lua_State *L)
 {
     long count = ag_alloc_test_count();
     ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
     lua_pushinteger(L, (lua_Integer)count);
-    return 1;
+    lua_pushinteger(L, (lua_Integer)ag_alloc_test_blocks());
+    lua_pushinteger(L, (lua_Integer)ag_alloc_test_bytes());
+    return 3;
 }
 #endif
 

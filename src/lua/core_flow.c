@@ -61,13 +61,14 @@ static int l_refresh_flow(lua_State *L)
     return own(L, u, ag_refresh_flow(c, refused));
 }
 
-/* end_flow(client, revoke, force) */
+/* end_flow(client, revoke, force [, only when this is the access token]) */
 static int l_end_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
     bool revoke = lua_toboolean(L, 2), force = lua_toboolean(L, 3);
+    ag_view only = ag_lua_opt_view(L, 4);
     ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_end_flow(c, revoke, force));
+    return own(L, u, ag_end_flow(c, revoke, force, only));
 }
 
 static int l_userinfo_flow(lua_State *L)
@@ -166,6 +167,7 @@ static int push_want(lua_State *L, ag_flow *root)
         return push_send(L, f, f == root);
     case AG_FX_STORE:
     case AG_FX_REFRESH:
+    case AG_FX_END:
         ag_lua_push_view(L, ag_str_view(&f->text));
         return 2;
     case AG_FX_SLEEP:
@@ -359,7 +361,7 @@ static const luaL_Reg functions[] = {
 static int push_effects(lua_State *L)
 {
     static const char *const names[] = {
-        "DONE", "FAIL", "LOOK", "LOAD", "STORE", "DELETE", "LOCK", "UNLOCK", "SEND", "SLEEP", "REFRESH", "ASK"
+        "DONE", "FAIL", "LOOK", "LOAD", "STORE", "DELETE", "LOCK", "UNLOCK", "SEND", "SLEEP", "REFRESH", "ASK", "END"
     };
     int i;
     lua_newtable(L);

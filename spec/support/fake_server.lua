@@ -1,0 +1,243 @@
+-- An authorization server and an application server as a transport in Lua: rotation without a grace period, and a log
+-- of what it saw. For specs that need thousands of flows, or a request at a known moment, and no network.
+-- Must never be more forgiving than the real one: an old refresh token is refused, and counted.
+local core = require "authgear.core"
+
+local fake = {}
+local Server = {}
+Server.__index = Server
+
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+local function base64url(text)
+  local out, bits, count = {}, 0, 0
+  for i = 1, #text do
+    bits, count = bits * 256 + text:byte(i), count + 8
+    while count >= 6 do
+      count = count - 6
+      local six = math.floor(bits / 2 ^ count)
+      bits = bits - six * 2 ^ count
+      out[#out + 1] = ALPHABET:sub(six + 1, six + 1)
+    end
+  end
+  if count > 0 then
+    local six = bits * 2 ^ (6 - count)
+    out[#out + 1] = ALPHABET:sub(six + 1, six + 1)
+  end
+  return table.concat(out)
+end
+
+local function decode_form(text)
+  local fields = {}
+  for name, value in (text or ""):gmatch("([^&=]+)=([^&]*)") do
+    fields[name] = value:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+  end
+  return fields
+end
+
+--- options: now() in seconds; pause(where), called before and after everything it does; lifetime of access tokens in
+--- seconds (3600); fail(where, request) -> an error for the client, or nil: where is "before" or "after" it has acted.
+function fake.new(options)
+  options = options or {}
+  return setmetatable({
+    endpoint = "https://auth.example", app = "https://app.example", client_id = "fake", redirect_uri = "app://callback",
+    now = options.now or core.now, pause = options.pause or function() end, fail = options.fail or function() end,
+    lifetime = options.lifetime or 3600, serial = 0, codes = {}, sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {},
+    counts = { discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0, refused = 0 },
+  }, Server)
+end
+
+function Server:name(kind)
+  self.serial = self.serial + 1
+  return kind .. "-" .. self.serial .. "-secret"
+end
+
+local function json(status, value)
+  return { status = status, headers = { ["Content-Type"] = "application/json" }, body = core.json_encode(value) }
+end
+
+function Server:id_token(session)
+  local now = math.floor(select(2, core.now()))
+  return base64url '{"alg":"RS256"}' .. "." .. base64url(core.json_encode {
+    iss = self.endpoint, aud = self.client_id, sub = session.sub, iat = now, exp = now + 3600,
+  }) .. ".c2lnbmF0dXJl"
+end
+
+-- New tokens for a session; the old refresh token is used up.
+function Server:issue(session, how)
+  if session.refresh_token then
+    self.used[session.refresh_token] = session
+  end
+  session.refresh_token, session.access_token = self:name "refresh", self:name "access"
+  session.born = self.now()
+  self.owners[session.refresh_token] = session
+  self.tokens[session.access_token] = { session = session, born = session.born, how = how }
+  return json(200, { access_token = session.access_token, refresh_token = session.refresh_token, token_type = "Bearer",
+    expires_in = self.lifetime, id_token = self:id_token(session) })
+end
+
+--- What a browser would do: the callback URL.
+function Server:visit(url)
+  local fields = decode_form(url:match "%?(.*)$")
+  local code = self:name "code"
+  self.codes[code] = true
+  return fields.redirect_uri .. "?state=" .. fields.state .. "&code=" .. code
+end
+
+--- Ends all sessions, as an administrator would.
+function Server:revoke_all()
+  for token, session in pairs(self.sessions) do
+    session.revoked = true
+    self.sessions[token] = nil
+  end
+end
+
+local routes = {}
+
+routes["GET /.well-known/openid-configuration"] = function(self)
+  self.counts.discovery = self.counts.discovery + 1
+  local at = self.endpoint
+  return json(200, { issuer = at, authorization_endpoint = at .. "/authorize", token_endpoint = at .. "/token",
+    userinfo_endpoint = at .. "/userinfo", revocation_endpoint = at .. "/revoke" })
+end
+
+local function refresh(self, form)
+  local session = self.sessions[form.refresh_token]
+  self.counts.refresh = self.counts.refresh + 1
+  if not session then
+    local kind = self.used[form.refresh_token] and not self.used[form.refresh_token].revoked and "reused" or "refused"
+    self.counts[kind] = self.counts[kind] + 1
+    return json(400, { error = "invalid_grant" })
+  end
+  table.insert(self.refreshes, { age = self.now() - session.born, at = self.now() })
+  self.sessions[form.refresh_token] = nil
+  local answer = self:issue(session, "refresh")
+  self.sessions[session.refresh_token] = session
+  return answer
+end
+
+routes["POST /token"] = function(self, request)
+  local form = decode_form(request.body)
+  if form.grant_type == "refresh_token" then
+    return refresh(self, form)
+  end
+  self.counts.code = self.counts.code + 1
+  if not self.codes[form.code] or (form.code_verifier or "") == "" then
+    return json(400, { error = "invalid_grant" })
+  end
+  self.codes[form.code] = nil
+  local session = { sub = "user" }
+  local answer = self:issue(session, "code")
+  self.sessions[session.refresh_token] = session
+  return answer
+end
+
+routes["POST /revoke"] = function(self, request)
+  self.counts.revoke = self.counts.revoke + 1
+  local token = decode_form(request.body).token
+  local session = self.sessions[token]
+  if session then
+    session.revoked = true
+    self.sessions[token] = nil
+  end
+  return json(200, {})
+end
+
+-- Is the bearer token good? It is not when its session has ended or its time is over.
+local function authorized(self, request)
+  local token = (request.headers.Authorization or ""):match "^Bearer (.+)$"
+  local known = token and self.tokens[token]
+  if self.on_token and token then
+    self.on_token(token, known and known.how, request)
+  end
+  return known and not known.session.revoked and self.now() - known.born < self.lifetime
+end
+
+routes["GET /userinfo"] = function(self, request)
+  self.counts.userinfo = self.counts.userinfo + 1
+  return authorized(self, request) and json(200, { sub = "user" }) or json(401, {})
+end
+
+local function application(self, request)
+  self.counts.app = self.counts.app + 1
+  return authorized(self, request) and json(200, { hello = "world" }) or json(401, {})
+end
+
+-- Acts on a request, at once.
+function Server:act(request)
+  local path = request.url:match "^https://auth%.example([^?]*)"
+  local route = path and routes[request.method .. " " .. path] or not path and application
+  return route and route(self, request) or json(404, {})
+end
+
+--- The transport's function, in the shape of a user's own client.
+function Server:send(request)
+  self.pause("before", request)
+  local err = self.fail("before", request)
+  if err then
+    return nil, err
+  end
+  local answer = self:act(request)
+  self.pause("after", request)
+  err = self.fail("after", request)
+  if err then
+    return nil, err
+  end
+  return answer
+end
+
+--- How many sessions live.
+function Server:live()
+  local n = 0
+  for _ in pairs(self.sessions) do
+    n = n + 1
+  end
+  return n
+end
+
+--- Is the record what it should be: none, or one with a session's present refresh token? One whose session was ended
+--- here is as good, for nobody has told the client yet.
+function Server:agrees(record)
+  local token = record and core.json_decode(record).refresh_token
+  local session = token and self.owners[token]
+  return token == nil or session ~= nil and (session.revoked or session.refresh_token == token)
+end
+
+local Prepared = {}
+Prepared.__index = Prepared
+
+function Prepared:perform()
+  if not self.answer then
+    self.server.atomic(function()
+      self.answer = self.server:act(self.request)
+    end)
+  end
+end
+
+function Prepared:result()
+  return { status = self.answer.status, headers = "Content-Type: application/json\r\n", body = self.answer.body }
+end
+
+--- The transport in the driver's own shape, which prepares requests: what is sent and its answer are one, as in the
+--- C module. atomic(fn) runs fn undisturbed.
+function Server:port(atomic)
+  self.atomic = atomic
+  local port = {}
+  function port.prepare(_, request)
+    return setmetatable({ server = self, request = request }, Prepared)
+  end
+  function port.send(_, request)
+    local headers = {}
+    for name, value in (request.headers or ""):gmatch "([^:\r\n]+): ([^\r\n]*)\r\n" do
+      headers[name] = value
+    end
+    local prepared = port:prepare { method = request.method, url = request.url, headers = headers, body = request.body }
+    prepared:perform()
+    return prepared:result()
+  end
+  return port
+end
+
+return fake
