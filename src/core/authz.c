@@ -6,6 +6,7 @@
 #include "core/crypto.h"
 #include "core/form.h"
 #include "core/url.h"
+#include "core/withhold.h"
 
 ag_login *ag_login_new(const ag_env *env, ag_view redirect_uri, ag_err *e)
 {
@@ -156,10 +157,12 @@ static void copy_printable(char *out, size_t size, const ag_str *s)
     out[i] = '\0';
 }
 
-/* An error callback (RFC 6749 section 4.1.2.1): its words go into e. True: there was none. */
-static bool check_error(const ag_alloc *a, ag_view query, ag_err *e)
+/* An error callback (RFC 6749 section 4.1.2.1): its words go into e, without what else stands in the URL. True:
+ * there was none. */
+static bool check_error(const ag_alloc *a, const ag_login *l, ag_view query, ag_err *e)
 {
-    ag_str error = { NULL, 0 }, description = { NULL, 0 };
+    ag_str error = { NULL, 0 }, description = { NULL, 0 }, code = { NULL, 0 };
+    ag_err ignored;
     bool ok = parameter(a, query, "error", &error, e);
     if (ok && error.p != NULL) {
         ok = parameter(a, query, "error_description", &description, e);
@@ -167,9 +170,15 @@ static bool check_error(const ag_alloc *a, ag_view query, ag_err *e)
             ok = ag_fail(e, AG_E_OAUTH, "the login was not completed");
         copy_printable(e->oauth_error, sizeof e->oauth_error, &error);
         copy_printable(e->oauth_error_description, sizeof e->oauth_error_description, &description);
+        (void)parameter(a, query, "code", &code, &ignored);
+        if (code.n < 8)     /* none of a server's: words would match it by chance */
+            ag_str_free(a, &code);
+        ag_err_withhold(e, (const ag_view[]){ ag_view_of(l->state), ag_view_of(l->verifier), ag_str_view(&code),
+                                              { NULL, 0 } });
     }
     ag_str_free(a, &error);
     ag_str_free(a, &description);
+    ag_str_free(a, &code);
     return ok;
 }
 
@@ -178,7 +187,7 @@ bool ag_callback_read(const ag_alloc *a, const ag_metadata *m, const ag_login *l
     ag_callback_url parts;
     ag_url_split_callback(url, &parts);
     if (!check_base(l, parts.base, e) || !check_state(a, l, url, e)
-            || !check_issuer(a, m, parts.query, e) || !check_error(a, parts.query, e)
+            || !check_issuer(a, m, parts.query, e) || !check_error(a, l, parts.query, e)
             || !parameter(a, parts.query, "code", code, e))
         return false;
     if (code->p == NULL || code->n == 0)

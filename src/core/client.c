@@ -6,6 +6,7 @@
 #include "core/b64.h"
 #include "core/form.h"
 #include "core/url.h"
+#include "core/withhold.h"
 
 ag_client *ag_client_new(const ag_env *env)
 {
@@ -142,6 +143,30 @@ bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form)
     ag_form_add(form, 0, "client_id", ag_str_view(&c->client_id));
     ag_form_add(form, 0, "client_secret", ag_str_view(&c->client_secret));
     return true;
+}
+
+static void withhold_all(ag_err *e, const ag_str *const *secrets, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const ag_view one[] = { ag_str_view(secrets[i]), { NULL, 0 } };
+        ag_err_withhold(e, one);
+    }
+}
+
+void ag_client_withhold(const ag_client *c, ag_err *e)
+{
+    const ag_record *r = &c->session.record, *u = &c->session.unsaved;
+    const ag_str *const secrets[] = {
+        &c->client_secret, &r->refresh_token, &r->access_token, &r->id_token, &r->device_secret,
+        &u->refresh_token, &u->access_token, &u->id_token, &u->device_secret, &c->session.unsaved_base
+    };
+    const ag_login *l;
+    withhold_all(e, secrets, sizeof secrets / sizeof secrets[0]);
+    for (l = c->logins; l != NULL; l = l->next) {
+        const ag_view of_login[] = { ag_view_of(l->state), ag_view_of(l->verifier), { NULL, 0 } };
+        ag_err_withhold(e, of_login);
+    }
 }
 
 bool ag_client_is_fresh(ag_client *c)

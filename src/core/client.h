@@ -45,6 +45,8 @@ bool ag_client_may_send_token(const ag_client *c, const ag_url *u);
 ag_record_owner ag_client_owner(const ag_client *c);
 /* Adds client_id and, for a confidential client, its secret (RFC 6749 section 2.3.1) to a form body or the headers. */
 bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form);
+/* Keeps the client's secrets, the session's and those of the logins under way out of e (see core/withhold.h). */
+void ag_client_withhold(const ag_client *c, ag_err *e);
 /* The session's fast question, no I/O: nothing to refresh and nothing to look at? */
 bool ag_client_is_fresh(ag_client *c);
 

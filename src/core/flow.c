@@ -110,8 +110,10 @@ void ag_flow_done(ag_flow *f)
     f->fx = AG_FX_DONE;
 }
 
+/* The one way into an error that is shown: whoever wrote it, no secret of this client gets through. */
 void ag_flow_fail(ag_flow *f)
 {
+    ag_client_withhold(f->client, &f->err);
     f->fx = AG_FX_FAIL;
 }
 

@@ -8,6 +8,7 @@
 #include "core/id_token.h"
 #include "core/token.h"
 #include "core/userinfo.h"
+#include "core/withhold.h"
 
 #define AG_MAX_LOGINS 16
 #define AG_LOGIN_LIFE_MS (60 * 60 * 1000)
@@ -243,6 +244,17 @@ static void store(finish_flow *x)
     ag_flow_call(f, ag_lock_flow(f->client, f, false, (ag_view){ NULL, 0 }), on_locked);
 }
 
+/* The new session's secrets are not the client's yet: they are kept out of an error here. */
+static void withhold_new(finish_flow *x)
+{
+    const ag_record *r = &x->record;
+    const ag_view required[] = {
+        ag_str_view(&r->access_token), ag_str_view(&r->refresh_token), ag_str_view(&r->id_token), ag_str_view(&x->code),
+        ag_view_of(x->login->verifier), ag_view_of(x->login->state), ag_str_view(&r->device_secret), { NULL, 0 }
+    };
+    ag_err_withhold(&x->base.err, required);
+}
+
 /* The login is complete already: a user info endpoint that cannot be reached must not undo it. The claims are
  * those of the ID token then. Anything else (another user's claims, a refusal) does undo it. */
 static void on_userinfo(ag_flow *f, const ag_input *in)
@@ -258,10 +270,12 @@ static void on_userinfo(ag_flow *f, const ag_input *in)
         x->claims = ag_id_token_payload(&c->env.alloc, ag_str_view(&x->record.id_token), &f->err);
         x->partial = true;
     }
-    if (x->claims != NULL)
+    if (x->claims != NULL) {
         store(x);
-    else
-        ag_flow_fail(f);
+        return;
+    }
+    withhold_new(x);
+    ag_flow_fail(f);
 }
 
 /* What the server's clock says, if it says so: a wrong clock on this machine must not refuse a good login. */
@@ -279,7 +293,8 @@ static bool check_tokens(finish_flow *x, const ag_answer *ans)
     ag_flow *f = &x->base;
     ag_client *c = f->client;
     const ag_view withhold[] = {
-        ag_str_view(&x->code), ag_view_of(x->login->verifier), ag_str_view(&c->client_secret), { NULL, 0 }
+        ag_str_view(&x->code), ag_view_of(x->login->verifier), ag_view_of(x->login->state),
+        ag_str_view(&c->client_secret), { NULL, 0 }
     };
     if (!ag_token_read(c, ans, withhold, &x->tokens, &f->err))
         return false;

@@ -7,8 +7,7 @@
 #include "core/form.h"
 #include "core/http.h"
 #include "core/json.h"
-
-#define AG_SECRET_PREFIX 8      /* as many characters of a secret are already too many */
+#include "core/withhold.h"
 
 void ag_request_free(const ag_alloc *a, ag_request *r)
 {
@@ -63,30 +62,6 @@ bool ag_request_form(const ag_alloc *a, ag_request *r, ag_buf *body)
     return ag_request_header(a, r, "Content-Type", AG_LIT("application/x-www-form-urlencoded"));
 }
 
-static bool contains(const char *text, const char *part, size_t n)
-{
-    size_t len = strlen(text), i;
-    for (i = 0; i + n <= len; i++)
-        if (memcmp(text + i, part, n) == 0)
-            return true;
-    return false;
-}
-
-/* Is any stretch of a secret in the text? A server, or somebody between, may echo what was sent. */
-static bool leaks(const char *text, const ag_view *withhold)
-{
-    size_t i;
-    for (; withhold->p != NULL; withhold++) {
-        size_t part = withhold->n < AG_SECRET_PREFIX ? withhold->n : AG_SECRET_PREFIX;
-        if (part == 0)
-            continue;
-        for (i = 0; i + part <= withhold->n; i++)
-            if (contains(text, withhold->p + i, part))
-                return true;
-    }
-    return false;
-}
-
 /* Copies the printable ASCII that RFC 6749 section 5.2 allows; anything else: nothing is copied. */
 static void copy_text(char *out, size_t size, ag_view v)
 {
@@ -100,22 +75,23 @@ static void copy_text(char *out, size_t size, ag_view v)
     out[n] = '\0';
 }
 
+/* True: e is set, to what the answer says or to why that is not known (no memory). */
 static bool read_oauth_error(const ag_answer *ans, const ag_view *withhold, ag_err *e)
 {
-    ag_err ignored;
+    ag_err why;
     ag_view error, description;
-    ag_json *body = ag_json_parse(ans->body.p, ans->body.n, &ignored);
+    ag_json *body = ag_json_parse(ans->body.p, ans->body.n, &why);
     bool found = body != NULL && ag_json_string(body, "error", &error) && error.n > 0;
+    if (body == NULL && why.code == AG_E_MEMORY) {
+        *e = why;
+        return true;
+    }
     if (found) {
         (void)ag_fail(e, AG_E_OAUTH, "the server answered with an OAuth error");
         copy_text(e->oauth_error, sizeof e->oauth_error, error);
         if (ag_json_string(body, "error_description", &description))
             copy_text(e->oauth_error_description, sizeof e->oauth_error_description, description);
-        if (leaks(e->oauth_error, withhold))
-            copy_text(e->oauth_error, sizeof e->oauth_error, AG_LIT("withheld"));
-        if (leaks(e->oauth_error_description, withhold))
-            copy_text(e->oauth_error_description, sizeof e->oauth_error_description,
-                      AG_LIT("[withheld: it held a secret]"));
+        ag_err_withhold(e, withhold);
     }
     ag_json_free(body);
     return found;
