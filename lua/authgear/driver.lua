@@ -51,7 +51,8 @@ local function sync(runtime)
 end
 
 -- Accesses to the stored record are numbered. One that was begun and whose result was not taken over (its coroutine
--- was thrown away, memory ran out) has changed what the storage believes that we know: the next look must find a change.
+-- was thrown away, memory ran out) has changed what the storage believes that we know: the next look must find
+-- a change.
 local function begin_access(runtime)
   runtime.accesses = runtime.accesses + 1
   return runtime.accesses, core.version(runtime.core)
@@ -173,39 +174,13 @@ on[fx.ASK] = function(runtime, flow, run)
   return run.fetch.ask(runtime, flow, run)
 end
 
--- What stands in for a prepared transfer where the transport can't prepare: sends once, whatever happens.
-local Once = {}
-Once.__index = Once
-
-function Once:perform()
-  if not self.begun then
-    self.begun = true
-    self.response, self.code, self.message, self.retryable = self.transport:send(self.request)
-    self.over = true
-  end
-end
-
-function Once:result()
-  if self.over then
-    return self.response, self.code, self.message, self.retryable
-  end
-  return nil, "network", "the token request was interrupted before its answer was there"
-end
-
-local function prepare(transport, request)
-  if transport.prepare then
-    return transport:prepare(request)
-  end
-  return setmetatable({ transport = transport, request = request }, Once)
-end
-
 -- A request whose answer must be read whatever happens: the answer stays with the transfer, so an
 -- error that is raised between two lines here (a Ctrl-C) does not lose it.
 local function send_kept(runtime, run, request)
   request.timeout = runtime.refresh_timeout
   if not run.prepared or run.prepared_for ~= request.body then
     M.forget(run)
-    local prepared, code, message, retryable = prepare(runtime.transport, request)
+    local prepared, code, message, retryable = runtime.transport:prepare(request)
     if not prepared then
       return nil, code, message, retryable
     end

@@ -205,6 +205,12 @@ local function call(self, request)
   return protect(user.send, user, request)
 end
 
+local function to_request(req, body)
+  return { method = req.method, url = req.url, headers = to_table(req.headers), body = body, timeout = req.timeout,
+    connect_timeout = req.connect_timeout, max_body = req.max_body, fresh = req.fresh or false,
+    cancelled = req.cancelled }
+end
+
 local function answered(req, ok, answer, err)
   if not ok then
     return fail("user_code", "the transport raised an error (a " .. type(answer) .. ")")
@@ -242,9 +248,35 @@ function Transport:send(req)
       return nil, "user_code", "the body is not as long as was said", false, false
     end
   end
-  return answered(req, call(self, { method = req.method, url = req.url, headers = to_table(req.headers), body = body,
-    timeout = req.timeout, connect_timeout = req.connect_timeout, max_body = req.max_body,
-    fresh = req.fresh or false, cancelled = req.cancelled }))
+  return answered(req, call(self, to_request(req, body)))
+end
+
+---@class authgear.transport.custom.prepared : authgear.transport.prepared
+local Prepared = {}
+Prepared.__index = Prepared
+
+-- Sends once. What the client gave is kept as it came, first of all: an error that is raised meanwhile (a Ctrl-C)
+-- must find as little room as possible between the client's end and here.
+function Prepared:perform()
+  if not self.begun then
+    self.begun = true
+    self.ok, self.answer, self.err = call(self.transport, self.request)
+    self.over = true
+  end
+end
+
+function Prepared:result()
+  if not self.over and self.answer == nil then
+    return fail("network", "the request was interrupted before its answer was there")
+  end
+  return answered(self.req, not self.over or self.ok, self.answer, self.err)
+end
+
+--- As authgear.transport.curl's.
+---@param req authgear.transport.request without source and sink
+---@return authgear.transport.prepared prepared
+function Transport:prepare(req)
+  return setmetatable({ transport = self, req = req, request = to_request(req, req.body) }, Prepared)
 end
 
 --- Calls the client's own close, if it has one.
