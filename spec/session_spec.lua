@@ -1,0 +1,488 @@
+-- The session's state and its events: what configure finds, what happens to it here, what other clients and processes
+-- do to it, and when the access token is refreshed.
+
+local authgear = require "authgear"
+local files = require "spec.support.files"
+local sdk = require "spec.support.sdk"
+local server = require "spec.support.server"
+
+local CONFIGURED = "NO_SESSION NO_TOKEN"
+
+describe("a session", function()
+  local dev, dir, clock, opened
+
+  before_each(function()
+    dev = server.shared()
+    dev:reset { sessions = true }
+    dir, clock, opened = sdk.temp_dir(), sdk.clock(), {}
+  end)
+
+  after_each(function()
+    for _, client in ipairs(opened) do
+      client:close()
+    end
+    files.remove(dir)
+  end)
+
+  local function try_open(more)
+    local options = { clock = clock, storage = authgear.storage.file { dir = dir } }
+    for key, value in pairs(more or {}) do
+      options[key] = value or nil
+    end
+    local client, seen = sdk.client(dev, options)
+    if client then
+      opened[#opened + 1] = client
+    end
+    return client, seen
+  end
+
+  local function open(more)
+    local client, seen = try_open(more)
+    assert(client, tostring(seen))
+    return client, seen
+  end
+
+  local function hello(client, init)
+    return assert(client:fetch(dev.app .. "/api/hello", init)).status
+  end
+
+  local function requests()
+    return #dev:log { event = "received" }
+  end
+
+  describe("before configure", function()
+    it("is unknown, and no call works", function()
+      local client = require("authgear.client").new()
+      assert.equal("UNKNOWN", client:session_state())
+      assert.is_nil(client:access_token())
+      assert.is_nil(client:authorization_header())
+      local calls = {
+        fetch = { dev.app }, refresh_access_token = {}, refresh_access_token_if_needed = {}, fetch_user_info = {},
+        logout = {}, clear_session_state = {}, finish_authentication = { "http://x/" },
+        start_authentication = { { redirect_uri = sdk.REDIRECT_URI } }, handle_unauthorized = { { status = 401 } },
+      }
+      for name, args in pairs(calls) do
+        local ok, err = client[name](client, args[1])
+        assert.is_nil(ok)
+        assert.equal("not_configured", err.code, name)
+        assert.is_false(err.retryable)
+      end
+    end)
+
+    it("is unknown on the module as well", function()
+      assert.equal("UNKNOWN", authgear.session_state())
+      local _, err = authgear.fetch(dev.app)
+      assert.equal("not_configured", err.code)
+    end)
+  end)
+
+  describe("found by configure", function()
+    it("is none, without a request", function()
+      local client, seen = open()
+      assert.equal("NO_SESSION", client:session_state())
+      assert.same({ CONFIGURED }, seen)
+      assert.equal(0, requests())
+    end)
+
+    it("is there after a restart, without a request", function()
+      local client = open()
+      sdk.log_in(dev, client)
+      local token = client:access_token()
+      client:close()
+      dev:reset()
+      local again, seen = open()
+      assert.equal("AUTHENTICATED", again:session_state())
+      assert.same({ "AUTHENTICATED FOUND_TOKEN" }, seen)
+      assert.equal(0, requests())
+      assert.equal(token, again:access_token())
+      assert.equal(200, hello(again))
+    end)
+
+    it("is there though the server is not", function()
+      local client = open()
+      sdk.log_in(dev, client)
+      local token = client:access_token()
+      dev:revoke {}
+      local again = open()
+      assert.equal("AUTHENTICATED", again:session_state()) -- it is what this side knows
+      assert.equal(token, again:access_token())
+      assert.equal("Bearer " .. token, again:authorization_header())
+    end)
+
+    it("is another's under each name", function()
+      local one, two = open { name = "one" }, open { name = "two" }
+      sdk.log_in(dev, one)
+      assert.is_true(two:refresh_access_token_if_needed())
+      assert.equal("NO_SESSION", two:session_state())
+      sdk.log_in(dev, two)
+      assert.not_equal(one:access_token(), two:access_token())
+      assert.is_true(one:logout())
+      assert.equal(200, hello(two))
+    end)
+
+    it("is refused when it is another client's or endpoint's, and stays as it was", function()
+      sdk.log_in(dev, (open()))
+      local before = files.read(sdk.record_path(dir))
+      for _, other in ipairs { { client_id = "rotating" }, { endpoint = dev.app } } do
+        local client, err = try_open(other)
+        assert.is_nil(client)
+        assert.equal("storage_foreign", err.code)
+        assert.is_false(err.retryable)
+      end
+      assert.equal(before, files.read(sdk.record_path(dir)))
+      assert.equal("AUTHENTICATED", open():session_state())
+    end)
+
+    it("is refused when it is damaged or of a newer release, and can be cleared by force", function()
+      sdk.log_in(dev, (open()))
+      local path = sdk.record_path(dir)
+      local good = files.read(path)
+      local cases = {
+        { "", "storage_damaged" }, { good:sub(1, 100), "storage_damaged" }, { "{}", "storage_damaged" },
+        { (good:gsub('"version":1', '"version":2')), "storage_version" },
+        { (good:gsub('"refresh_token":"', '"refresh_token":7,"x":"')), "storage_damaged" },
+      }
+      for _, case in ipairs(cases) do
+        files.write(path, case[1])
+        local client = require("authgear.client").new()
+        local ok, err = client:configure {
+          endpoint = dev.endpoint, client_id = "native", storage = authgear.storage.file { dir = dir },
+        }
+        assert.is_nil(ok)
+        assert.equal(case[2], err.code)
+        assert.equal("UNKNOWN", client:session_state())
+        -- Nobody can log in over it by accident.
+        local started, why = client:start_authentication { redirect_uri = sdk.REDIRECT_URI }
+        assert.is_nil(started)
+        assert.equal(case[2], why.code)
+        local cleared, again = client:clear_session_state()
+        assert.is_nil(cleared)
+        assert.equal(case[2], again.code)
+        assert.equal(case[1], files.read(path))
+        assert.is_true(client:clear_session_state { force = true })
+        assert.equal("NO_SESSION", client:session_state())
+        assert.is_nil(files.read(path))
+        client:close()
+      end
+      files.write(path, good) -- the twin
+      files.sh("chmod 600", path)
+      assert.equal("AUTHENTICATED", open():session_state())
+    end)
+  end)
+
+  describe("that is configured again", function()
+    it("takes the new options, and keeps the listeners that were added", function()
+      local client, seen = open()
+      local added = {}
+      client:on_session_state_change(function(_, state, reason)
+        added[#added + 1] = state .. " " .. reason
+      end)
+      sdk.log_in(dev, client)
+      assert.is_true(client:configure { endpoint = dev.endpoint, client_id = "native", name = "elsewhere",
+        storage = authgear.storage.file { dir = dir } })
+      assert.equal("NO_SESSION", client:session_state())
+      assert.is_nil(client:access_token())
+      assert.is_true(client:configure { endpoint = dev.endpoint, client_id = "native",
+        storage = authgear.storage.file { dir = dir } })
+      assert.equal("AUTHENTICATED", client:session_state())
+      assert.same({ CONFIGURED, "AUTHENTICATED AUTHENTICATED" }, seen)
+      assert.same({ "AUTHENTICATED AUTHENTICATED", CONFIGURED, "AUTHENTICATED FOUND_TOKEN" }, added)
+    end)
+
+    it("stays as it was when the new options are no good", function()
+      local client = open()
+      sdk.log_in(dev, client)
+      local ok, err = client:configure { endpoint = "http://example.com", client_id = "native" }
+      assert.is_nil(ok)
+      assert.equal("insecure_url", err.code)
+      assert.equal("AUTHENTICATED", client:session_state())
+      assert.equal(200, hello(client))
+    end)
+
+    it("is closed for good by close", function()
+      local client = open()
+      sdk.log_in(dev, client)
+      client:close()
+      client:close()
+      assert.equal("UNKNOWN", client:session_state())
+      local _, err = client:fetch(dev.app)
+      assert.equal("closed", err.code)
+      _, err = client:configure { endpoint = dev.endpoint, client_id = "native" }
+      assert.equal("closed", err.code)
+    end)
+  end)
+
+  describe("tells its listeners", function()
+    it("each change and its reason", function()
+      local client, seen = open()
+      sdk.log_in(dev, client)
+      sdk.log_in(dev, client, { x_state = "again" })
+      assert.is_true(client:logout())
+      sdk.log_in(dev, client)
+      assert.is_true(client:clear_session_state())
+      sdk.log_in(dev, client)
+      dev:revoke {}
+      assert.is_true(client:refresh_access_token())
+      assert.same({
+        CONFIGURED, "AUTHENTICATED AUTHENTICATED", "AUTHENTICATED AUTHENTICATED", "NO_SESSION LOGOUT",
+        "AUTHENTICATED AUTHENTICATED", "NO_SESSION CLEAR", "AUTHENTICATED AUTHENTICATED", "NO_SESSION INVALID",
+      }, seen)
+    end)
+
+    it("nothing when a token is refreshed, or when nothing changes", function()
+      local client, seen = open()
+      sdk.log_in(dev, client)
+      clock.ahead = 1700
+      assert.equal(200, hello(client))
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert(client:fetch_user_info())
+      assert.equal(2, #seen)
+    end)
+
+    it("after the change is stored and can be seen", function()
+      local states = {}
+      local client
+      client = open { on_session_state_change = function(changed, state)
+        local other = assert(authgear.new {
+          endpoint = dev.endpoint, client_id = "native", storage = authgear.storage.file { dir = dir },
+        })
+        states[#states + 1] = { state, changed:session_state(), other:session_state(), changed:access_token() ~= nil }
+        other:close()
+      end }
+      sdk.log_in(dev, client)
+      dev:revoke {}
+      assert.is_true(client:refresh_access_token())
+      assert.same({
+        { "NO_SESSION", "NO_SESSION", "NO_SESSION", false },
+        { "AUTHENTICATED", "AUTHENTICATED", "AUTHENTICATED", true },
+        { "NO_SESSION", "NO_SESSION", "NO_SESSION", false },
+      }, states)
+    end)
+
+    it("in their order, all of them, until they are taken off", function()
+      local heard = {}
+      local client = open()
+      local function listen(name)
+        return client:on_session_state_change(function(_, state)
+          heard[#heard + 1] = name .. " " .. state
+        end)
+      end
+      listen "a"
+      local remove = listen "b"
+      listen "c"
+      sdk.log_in(dev, client)
+      remove()
+      remove()
+      assert.is_true(client:logout())
+      assert.same({ "a AUTHENTICATED", "b AUTHENTICATED", "c AUTHENTICATED", "a NO_SESSION", "c NO_SESSION" }, heard)
+    end)
+
+    it("also when one of them uses the client", function()
+      local client, seen = open()
+      local info
+      client:on_session_state_change(function(one, state, reason)
+        if reason == "AUTHENTICATED" then
+          info = assert(one:fetch_user_info())
+        elseif reason == "LOGOUT" then
+          assert.equal("NO_SESSION", state)
+          sdk.log_in(dev, one)
+        end
+      end)
+      local logged_in = sdk.log_in(dev, client)
+      assert.equal(logged_in.sub, info.sub)
+      assert.is_true(client:logout())
+      assert.equal("AUTHENTICATED", client:session_state())
+      assert.same({ CONFIGURED, "AUTHENTICATED AUTHENTICATED", "NO_SESSION LOGOUT", "AUTHENTICATED AUTHENTICATED" }, seen)
+    end)
+
+    it("and raises what they raise, the change being done", function()
+      local client = open()
+      sdk.log_in(dev, client)
+      local remove = client:on_session_state_change(function()
+        error({ "mine" }, 0)
+      end)
+      local ok, raised = pcall(client.logout, client)
+      assert.is_false(ok)
+      assert.same({ "mine" }, raised)
+      remove()
+      assert.equal("NO_SESSION", client:session_state())
+      assert.is_nil(files.read(sdk.record_path(dir)))
+      sdk.log_in(dev, client) -- and nothing is stuck
+      assert.equal(200, hello(client))
+    end)
+  end)
+
+  describe("that others change", function()
+    local one, two, seen
+
+    before_each(function()
+      one = open()
+      two, seen = open()
+    end)
+
+    it("shows a log-in at the next call", function()
+      sdk.log_in(dev, one)
+      assert.equal("NO_SESSION", two:session_state())
+      assert.equal(200, hello(two))
+      assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN" }, seen)
+      assert.equal(one:access_token(), two:access_token())
+    end)
+
+    it("shows a log-in to refresh_access_token_if_needed, with the system's clock too", function()
+      local three, heard = open { clock = false }
+      sdk.log_in(dev, one)
+      sdk.poll("the log-in", function()
+        assert.is_true(three:refresh_access_token_if_needed())
+        return three:access_token()
+      end)
+      assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN" }, heard)
+      assert.equal(0, sdk.refreshes(dev))
+    end)
+
+    for _, how in ipairs { "logout", "clear_session_state" } do
+      it("shows " .. how .. " at the next call", function()
+        sdk.log_in(dev, one)
+        assert.equal(200, hello(two))
+        assert.is_true(one[how](one))
+        assert.equal("AUTHENTICATED", two:session_state())
+        assert.equal(401, hello(two)) -- sent without a token
+        assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN", CONFIGURED }, seen)
+        assert.is_nil(two:access_token())
+        assert.is_nil(two:authorization_header())
+      end)
+    end
+
+    it("brings a refreshed token along, silently", function()
+      sdk.log_in(dev, one)
+      assert.equal(200, hello(two))
+      clock.ahead = 1700
+      assert.equal(200, hello(one))
+      assert.equal(200, hello(two))
+      assert.equal(one:access_token(), two:access_token())
+      assert.equal(1, sdk.refreshes(dev))
+      assert.equal(2, #seen)
+    end)
+
+    it("shows who logged in last", function()
+      dev:control("/users", { name = "other" })
+      sdk.log_in(dev, one)
+      local first = assert(two:fetch_user_info())
+      dev:login { user = "other" }
+      sdk.log_in(dev, one)
+      dev:login { user = "user" }
+      local second = assert(two:fetch_user_info())
+      assert.not_equal(first.sub, second.sub)
+    end)
+
+    it("shows what another process does", function()
+      sdk.log_in(dev, one)
+      assert.equal(200, hello(two))
+      local child = files.child(([[
+        local authgear = require "authgear"
+        local client = assert(authgear.new {
+          endpoint = %q, client_id = "native", storage = authgear.storage.file { dir = %q },
+        })
+        say(client:session_state())
+        say(tostring(client:refresh_access_token()))
+        hear()
+        say(tostring(client:logout()))
+        hear()
+      ]]):format(dev.endpoint, dir))
+      assert.equal("AUTHENTICATED", child:hear())
+      assert.equal("true", child:hear())
+      local before = two:access_token()
+      assert.equal(200, hello(two))
+      assert.not_equal(before, two:access_token())
+      child:say ""
+      assert.equal("true", child:hear())
+      child:finish()
+      assert.equal(401, hello(two))
+      assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN", CONFIGURED }, seen)
+      assert.equal(1, sdk.refreshes(dev))
+    end)
+  end)
+
+  describe("whose access token grows old", function()
+    local client
+
+    before_each(function()
+      client = open { client_id = "rotating" }
+      sdk.log_in(dev, client)
+    end)
+
+    local function asked()
+      return sdk.refreshes(dev, "rotating")
+    end
+
+    it("is refreshed at nine tenths of its life, and not before", function()
+      clock.ahead = 1800 * 0.9 - 10
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.equal(200, hello(client))
+      assert.equal(0, asked())
+      clock.ahead = 1800 * 0.9 + 1
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.equal(1, asked())
+      assert.equal(200, hello(client))
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.equal(1, asked())
+    end)
+
+    it("is refreshed when the clock makes no sense", function()
+      clock.ahead = -100
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.equal(1, asked())
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.equal(1, asked())
+    end)
+
+    it("is not fooled by a wall clock that was set", function()
+      clock.wall = function()
+        return 0
+      end
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.equal(0, asked())
+    end)
+
+    it("can be asked for another before that", function()
+      local first = client:access_token()
+      assert.is_true(client:refresh_access_token())
+      local second = client:access_token()
+      assert.not_equal(first, second)
+      assert.equal(1, asked())
+      -- Each time: the caller knows why (a role has changed, say).
+      assert.is_true(client:refresh_access_token())
+      assert.not_equal(second, client:access_token())
+      assert.equal(2, asked())
+    end)
+
+    it("has nothing to refresh without a session", function()
+      assert.is_true(client:logout())
+      assert.is_true(client:refresh_access_token_if_needed())
+      assert.is_true(client:refresh_access_token())
+      assert.is_nil(client:access_token())
+      assert.equal(0, asked())
+      local _, err = client:fetch_user_info()
+      assert.equal("no_session", err.code)
+    end)
+
+    it("keeps what the disk refused in memory, shows it to nobody, and stores it with the next call", function()
+      local test = require("authgear.file").test
+      local before, record = client:access_token(), files.read(sdk.record_path(dir))
+      clock.ahead = 1700
+      test.fault { op = "write", nth = 1, times = 1000, errno = "ENOSPC" }
+      local ok, err = client:refresh_access_token_if_needed()
+      test.fault()
+      assert.is_nil(ok)
+      assert.equal("storage", err.code)
+      assert.is_true(err.retryable)
+      assert.equal("AUTHENTICATED", client:session_state())
+      assert.equal(before, client:access_token())
+      assert.equal(record, files.read(sdk.record_path(dir)))
+      assert.equal(200, hello(client))
+      assert.equal(1, asked())
+      assert.not_equal(before, client:access_token())
+      local other = open { client_id = "rotating" }
+      assert.equal(client:access_token(), other:access_token())
+    end)
+  end)
+end)
