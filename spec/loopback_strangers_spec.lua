@@ -99,6 +99,25 @@ describe("the loopback listener, among strangers", function()
       still_takes(listener)
     end)
 
+    it("one more than there is room for: the oldest idle one has to go", function()
+      local listener = expecting()
+      local all = {}
+      for i = 1, 17 do
+        all[i] = connect(listener)
+        if i == 1 then
+          all[1]:send "GET /" -- not idle
+        end
+        listener:poll(0)
+        listener:test_pass(0.01)
+      end
+      strangers.poll_until(listener, function()
+        return all[2]:read()
+      end)
+      for i, one in ipairs(all) do
+        assert.equal(i == 2, one:read())
+      end
+    end)
+
     it("50 connections that came all at once, or keep coming", function()
       local listener = expecting()
       for _ = 1, 40 do
@@ -153,6 +172,7 @@ describe("the loopback listener, among strangers", function()
         sent = sent + one:send(("x"):rep(65536))
         return sent > 0 and listener:test_connections() == 0
       end)
+      assert.is_true(sent < 32 * 1024 * 1024, sent)
       still_takes(listener)
     end)
 
@@ -181,12 +201,13 @@ describe("the loopback listener, among strangers", function()
         repeat
           held[#held + 1] = io.open "/dev/null"
         until #held > 100 or not io.open "/dev/null"
-        print(#held <= 100, (listener:poll(0.2)))
+        local began = os.clock()
+        print(#held <= 100, (listener:poll(0.4)), os.clock() - began < 0.2) -- waits, does not spin
         for _, f in ipairs(held) do f:close() end
         collectgarbage()
         print(listener:poll(5))
       ]], { before = "prlimit --nofile=30" })
-      assert.equal("true\tnil\n/callback?state=s\n", out)
+      assert.equal("true\tnil\ttrue\n/callback?state=s\n", out)
     end)
   end)
 

@@ -35,7 +35,7 @@ function Stranger:read()
   local text, err, partial = self.conn:receive "*a"
   text = text or partial
   self.got[#self.got + 1] = text
-  self.ended = self.ended or err == "closed" or err == nil
+  self.ended = self.ended or err ~= "timeout"
   return self.ended
 end
 
