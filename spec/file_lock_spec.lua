@@ -281,6 +281,22 @@ describe("the file store", function()
       assert.is_true(free)
     end)
 
+    it("a lock file removed between opening and locking it is not the lock", function()
+      file.test.fault { op = "lock", nth = 1, kill = "stop" }
+      local pid = file.test.fork()
+      if pid == 0 then
+        local store = file.open { name = "default", dir = dir }
+        file.test.exit(store:try_lock() == false and 0 or 1)
+      end
+      local _, signal = file.test.wait(pid)
+      file.test.fault()
+      assert.equal(19, signal)
+      files.sh("rm", dir .. "/default.lock")
+      assert.is_true(open():try_lock())
+      files.sh("kill -CONT " .. pid)
+      assert.equal(0, (file.test.wait(pid)))
+    end)
+
     it("a child can lock for itself", function()
       local store = open()
       assert.is_true(store:try_lock())

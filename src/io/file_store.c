@@ -237,8 +237,6 @@ ag_file_lock_got ag_file_store_try_lock(ag_file_store *s, ag_err *e)
     char file[AG_FILE_NAME_BUF];
     ag_file_lock_got got;
     ag_file_written w = { s->sys, -1, s->name, s->path.p };
-    if (ag_file_lock_held(&s->lock, s->sys))
-        return AG_FILE_LOCK_BUSY;
     if (!ag_data_dir_open(s->sys, s->dir.p, true, &w.dir, e))
         return AG_FILE_LOCK_FAILED;
     ag_file_name_lock(s->name, file);
