@@ -1,7 +1,9 @@
 --- The Authgear SDK for Lua. Every function of a client (authgear/client.lua) is here as well, for
 -- the default client. Loading it does nothing but load: no thread, no file, no network.
+local check = require "authgear.check"
 local clients = require "authgear.client"
 local core = require "authgear.core"
+local runtimes = require "authgear.runtime"
 local storage = require "authgear.storage"
 
 ---@class authgear : authgear.Client
@@ -33,6 +35,7 @@ end
 ---@return authgear.Client|nil
 ---@return authgear.Error|nil err as configure
 function authgear.new(options)
+  check.options("new", 1, options, runtimes.KNOWN, runtimes.REQUIRED)
   local client = clients.new()
   local ok, err = client:configure(options)
   if not ok then

@@ -2,12 +2,41 @@
 -- Must never change or keep the tables it looks at.
 local M = {}
 
--- Levels from here to the caller of the public function: check function, public function, its caller.
-local LEVEL = 4
+-- Where this library's files are, as debug.getinfo says it; nil where that is not known.
+local HERE = debug and debug.getinfo(1, "S").source:match("^(.*[/\\])check%.lua$")
+local FACE = HERE and HERE:sub(1, -2) .. ".lua"
 
---- Raises as luaL_argerror does.
-function M.fail(where, index, message, level)
-  error(("bad argument #%d to '%s' (%s)"):format(index, where, message), level or LEVEL)
+-- The level, for the function that asks, of the first caller that is not this library: whose mistake it is.
+local function level_of_user()
+  if not HERE then
+    return 0
+  end
+  local level = 2
+  local info = debug.getinfo(level, "S")
+  while info and (info.what == "C" or info.what == "tail" or info.source:sub(1, #HERE) == HERE or info.source == FACE) do
+    level = level + 1
+    info = debug.getinfo(level, "S")
+  end
+  return level - 1
+end
+
+--- Raises as luaL_argerror does, at the line that called the public function.
+function M.fail(where, index, message)
+  error(("bad argument #%d to '%s' (%s)"):format(index, where, message), level_of_user())
+end
+
+--- Raises a message of its own at the line that called the public function.
+function M.misuse(message)
+  error(message, level_of_user())
+end
+
+--- How a name that the user chose is shown: as it is, unless it may be something else in the wrong place.
+---@return string
+function M.shown(name)
+  if type(name) == "string" and #name <= 32 and name:find("^[%a_][%w_%-]*$") then
+    return "'" .. name .. "'"
+  end
+  return type(name) == "string" and "(a string of " .. #name .. " bytes)" or "(a " .. type(name) .. ")"
 end
 
 local function finite(value)
@@ -24,6 +53,20 @@ function kinds.text(value)
   elseif value:find("%z") then
     return "a string without embedded zeros"
   end
+end
+
+-- A text that becomes part of a line.
+function kinds.line(value)
+  local expected = kinds.text(value)
+  if not expected and value:find("%c") then
+    expected = "a string without control characters"
+  end
+  return expected
+end
+
+-- May be empty, which says something.
+function kinds.words(value)
+  return value ~= "" and kinds.line(value) or nil
 end
 
 function kinds.string(value)
@@ -54,6 +97,12 @@ function kinds.count(value)
   end
 end
 
+function kinds.few(value)
+  if kinds.count(value) or value > 100 then
+    return "a whole number from 0 to 100"
+  end
+end
+
 function kinds.texts(value)
   if type(value) ~= "table" or value[1] == nil then
     return "a list of strings"
@@ -75,10 +124,10 @@ local function said(value)
 end
 
 --- Checks one value. kind: a name from above, or a function(value) -> what was expected, or nil.
-function M.value(where, index, name, value, kind, level)
+function M.value(where, index, name, value, kind)
   local expected = (kinds[kind] or kind)(value)
   if expected then
-    M.fail(where, index, ("%s must be %s, got %s"):format(name, expected, said(value)), (level or LEVEL) + 1)
+    M.fail(where, index, ("%s must be %s, got %s"):format(name, expected, said(value)))
   end
 end
 
@@ -92,18 +141,18 @@ function M.options(where, index, options, known, required)
   if options == nil and not required then
     return
   elseif type(options) ~= "table" then
-    M.fail(where, index, "a table expected, got " .. type(options), LEVEL + 1)
+    M.fail(where, index, "a table expected, got " .. type(options))
   end
   for key, value in pairs(options) do
     local kind = type(key) == "string" and known[key]
     if not kind then
-      M.fail(where, index, ("unknown option '%s'"):format(tostring(key)), LEVEL + 1)
+      M.fail(where, index, "unknown option " .. M.shown(key))
     end
-    M.value(where, index, "option '" .. key .. "'", value, kind, LEVEL + 1)
+    M.value(where, index, "option '" .. key .. "'", value, kind)
   end
   for _, key in ipairs(required or {}) do
     if options[key] == nil then
-      M.fail(where, index, ("option '%s' is missing"):format(key), LEVEL + 1)
+      M.fail(where, index, ("option '%s' is missing"):format(key))
     end
   end
 end

@@ -16,6 +16,9 @@ local Client = {}
 Client.__index = Client
 
 local function not_configured(self)
+  if getmetatable(self) ~= Client then
+    check.misuse("a client's functions are called with a colon, as in client:fetch(url)")
+  end
   if self._closed then
     return nil, errors.new("closed", "the client is closed")
   end
@@ -29,7 +32,7 @@ end
 ---@return authgear.Error|nil err `invalid_url`, `insecure_url`, `storage`, `storage_damaged`, `storage_version`,
 --- `storage_foreign`, `storage_insecure`, `user_code`, `memory`
 function Client:configure(options)
-  check.options("configure", 1, options, runtimes.KNOWN, { "endpoint", "client_id" })
+  check.options("configure", 1, options, runtimes.KNOWN, runtimes.REQUIRED)
   if self._closed then
     return not_configured(self)
   end
@@ -76,6 +79,7 @@ end
 --- Takes a listener off.
 ---@param fn function
 function Client:remove_session_state_listener(fn)
+  check.value("remove_session_state_listener", 1, "listener", fn, "function")
   local kept = {}
   local removed = false
   for _, listener in ipairs(self._listeners) do
@@ -103,12 +107,12 @@ function Client:authorization_header()
   return token and "Bearer " .. token
 end
 
-local function refresh(self, refused)
+local function refresh(self, refused, demanded)
   local runtime = self._runtime
   if not runtime then
     return not_configured(self)
   end
-  local flow, err = runtime.refresh(runtime, refused)
+  local flow, err = runtime.refresh(runtime, refused, nil, demanded)
   if not flow then
     return nil, err
   end
@@ -131,11 +135,12 @@ function Client:refresh_access_token_if_needed()
   return refresh(self, nil)
 end
 
---- Asks the server for a new access token though the old one may still be good.
+--- Asks the server for a new access token though the old one may still be good (the user's roles have changed, say).
+--- About a 401 ask handle_unauthorized, which never asks twice for one token.
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err as refresh_access_token_if_needed
 function Client:refresh_access_token()
-  return refresh(self, self._access_token)
+  return refresh(self, self._access_token, true)
 end
 
 --- Sends a request with a fresh access token (RFC 6750 section 2.1), which is refreshed first if needed. The token goes

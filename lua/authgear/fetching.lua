@@ -18,7 +18,7 @@ M.policy_kind = check.one_of({ "return", "retry", "clear" }, true)
 
 local KNOWN = {
   method = "text", headers = "table", body = check.either("string", "function"), body_length = "count", json = "any",
-  form = "table", query = "table", sink = "function", timeout = "seconds", max_body = "count", max_redirects = "count",
+  form = "table", query = "table", sink = "function", timeout = "seconds", max_body = "count", max_redirects = "few",
   on_unauthorized = M.policy_kind, authorization = "boolean", cancelled = "function",
 }
 
@@ -46,9 +46,9 @@ local function encode_fields(where, name, fields)
   for key, value in pairs(fields) do
     local kind = type(value)
     if type(key) ~= "string" then
-      check.fail(where, 2, name .. " has a key that is no string", 6)
+      check.fail(where, 2, name .. " has a key that is no string")
     elseif kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-      check.fail(where, 2, ("%s.%s must be a string, number or boolean, got %s"):format(name, key, kind), 6)
+      check.fail(where, 2, ("%s: %s must be a string, number or boolean, got %s"):format(name, check.shown(key), kind))
     end
     names[#names + 1] = key
   end
@@ -61,18 +61,18 @@ end
 
 local function add_header(lines, name, value)
   if type(name) ~= "string" then
-    check.fail("fetch", 2, "headers has a name that is no string", 7)
+    check.fail("fetch", 2, "headers has a name that is no string")
   elseif HEADERS_OF_OURS[name:lower()] then
-    check.fail("fetch", 2, ("header '%s' is the library's to set"):format(name), 7)
+    check.fail("fetch", 2, ("header '%s' is the library's to set"):format(name))
   end
   if type(value) == "number" then
     value = tostring(value)
   elseif type(value) ~= "string" then
-    check.fail("fetch", 2, ("header '%s' must be a string or number, got %s"):format(name, type(value)), 7)
+    check.fail("fetch", 2, ("header %s must be a string or number, got %s"):format(check.shown(name), type(value)))
   end
   local line, message = core.header_line(name, value)
   if not line then
-    check.fail("fetch", 2, message, 7)
+    check.fail("fetch", 2, message)
   end
   lines[#lines + 1] = line
 end
@@ -100,7 +100,7 @@ end
 local function read_body(init, lines, has)
   local given = (init.body ~= nil and 1 or 0) + (init.json ~= nil and 1 or 0) + (init.form ~= nil and 1 or 0)
   if given > 1 then
-    check.fail("fetch", 2, "body, json and form exclude each other", 5)
+    check.fail("fetch", 2, "body, json and form exclude each other")
   end
   local body, content_type = init.body, nil
   if init.json ~= nil then
@@ -110,7 +110,7 @@ local function read_body(init, lines, has)
       if code == "memory" then
         error(message, 0)
       end
-      check.fail("fetch", 2, "option 'json': " .. message, 5)
+      check.fail("fetch", 2, "option 'json': " .. message)
     end
     content_type = "application/json"
   elseif init.form ~= nil then

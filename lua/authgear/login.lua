@@ -4,6 +4,7 @@ local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.driver"
 local errors = require "authgear.errors"
+local protect = require "authgear.protect"
 local tasks = require "authgear.task"
 local user_info = require "authgear.user_info"
 
@@ -83,15 +84,20 @@ end
 -- Shows the page and waits for the redirect.
 local function ask(runtime, attempt, request, options)
   local sleep = runtime.host.spawn and runtime.host.sleep or nil
-  local callback_url, code, message = attempt:run({
+  local callback_url, code, message, retryable, cause = attempt:run({
     url = request.url, state = request.state, timeout = options.timeout or DEFAULT_TIMEOUT,
     cancelled = options.cancelled, sleep = sleep, now = core.now,
   })
   if callback_url then
     return callback_url
   end
+  if core.retryable(code) == nil then -- a word of the user's own
+    code = "user_code"
+  end
+  local err = errors.new(code, core.withhold(runtime.core, message), retryable)
+  err.cause = cause
   core.login_cancel(runtime.core, request.state)
-  return nil, errors.new(code, message)
+  return nil, err
 end
 
 local function authenticate(runtime, attempt, options)
@@ -122,12 +128,15 @@ function M.authenticate(runtime, options)
     check.fail("authenticate", 1, "option 'redirect_uri' or 'redirect_uris' is missing")
   end
   local ui = require("authgear.ui").choose(options.ui)
-  local attempt, code, message = ui.prepare { redirect_uris = uris }
+  local attempt, code, message, retryable = ui.prepare { redirect_uris = uris }
   if not attempt then
-    return nil, errors.new(code, message)
+    return nil, errors.new(code, message, retryable)
   end
-  local info, err = authenticate(runtime, attempt, options)
-  attempt:close()
+  local ok, info, err = protect(authenticate, runtime, attempt, options)
+  attempt:close() -- the port is free again, also when a listener for session states has raised
+  if not ok then
+    error(info, 0)
+  end
   return info, err
 end
 

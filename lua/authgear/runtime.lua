@@ -82,11 +82,13 @@ M.KNOWN = {
   endpoint = "text", client_id = "text", client_secret = "text", name = "text", storage = storage_kind, scopes = "texts",
   sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", allowed_origins = "texts",
   on_unauthorized = fetching.policy_kind, timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
-  lock_timeout = "seconds", max_body = "count", max_redirects = "count", proxy = "string", no_proxy = "string",
-  ca_file = "text", user_agent = "text", allow_insecure_http = "boolean",
+  lock_timeout = "seconds", max_body = "count", max_redirects = "few", proxy = "words", no_proxy = "words",
+  ca_file = "text", user_agent = "line", allow_insecure_http = "boolean",
   transport = check.either(functions({ "send" }), "function"), host = host_kind,
   clock = functions { "monotonic", "wall" }, json = "function", log = "function", on_session_state_change = "function",
 }
+
+M.REQUIRED = { "endpoint", "client_id" }
 
 local function nothing() end
 

@@ -1,5 +1,7 @@
 --- Storages: which there are, and opening the one that was configured.
 -- Must never touch the medium while it is only being described.
+local check = require "authgear.check"
+
 local M = {}
 
 local Spec = {}
@@ -8,15 +10,8 @@ Spec.__index = Spec
 --- A file per client name, mode 0600, shared safely by any number of processes.
 ---@param options { dir: string|nil }|nil dir: where the files go (default: the platform's data directory)
 function M.file(options)
-  local dir
-  for key, value in pairs(options or {}) do
-    if key ~= "dir" then
-      error("bad argument #1 to 'file' (unknown option '" .. tostring(key) .. "')", 2)
-    elseif type(value) ~= "string" then
-      error("bad argument #1 to 'file' (dir must be a string)", 2)
-    end
-    dir = value
-  end
+  check.options("file", 1, options, { dir = "text" })
+  local dir = options and options.dir
   return setmetatable({ open = function(name)
     local storage, code, message, retryable = require("authgear.storage.file").new({ dir = dir, name = name })
     return storage, code, message, retryable, true
@@ -38,7 +33,7 @@ function M.problem(option)
   if option == nil or option == "memory" or option == "file" or getmetatable(option) == Spec then
     return nil
   elseif type(option) ~= "table" then
-    return 'must be "memory", "file" or a table'
+    return '"memory", "file" or a table'
   end
   return require("authgear.storage.custom").problem(option)
 end

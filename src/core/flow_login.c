@@ -191,9 +191,33 @@ static void end_badly(ag_flow *f, const ag_input *in)
     ag_flow_fail(f);
 }
 
+/* What this login knows is not the client's yet, or no more: it is kept out of an error here. */
+static void withhold_own(finish_flow *x, ag_err *e)
+{
+    const ag_record *r = &x->record;
+    const ag_view secrets[] = {
+        ag_str_view(&x->code), ag_view_of(x->login->state), ag_view_of(x->login->verifier), ag_str_view(&r->access_token),
+        ag_str_view(&r->refresh_token), ag_str_view(&r->id_token), ag_str_view(&r->device_secret)
+    };
+    size_t i;
+    for (i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        const ag_view one[] = { secrets[i], { NULL, 0 } };
+        if (secrets[i].n >= 8)  /* a shorter one is none of a server's, and words match it by chance */
+            ag_err_withhold(e, one);
+    }
+}
+
+static void fail_with(ag_flow *f, const ag_err *e)
+{
+    f->err = *e;
+    withhold_own((finish_flow *)f, &f->err);
+    ag_flow_fail(f);
+}
+
 static void give_up(ag_flow *f, const ag_err *e)
 {
     f->err = *e;
+    withhold_own((finish_flow *)f, &f->err);
     ag_flow_unlock(f, end_badly);
 }
 
@@ -235,24 +259,13 @@ static void on_locked(ag_flow *f, const ag_input *in)
     if (in->ok)
         ag_flow_want(f, AG_FX_LOAD, on_loaded);
     else
-        ag_flow_fail_with(f, in->err);
+        fail_with(f, in->err);
 }
 
 static void store(finish_flow *x)
 {
     ag_flow *f = &x->base;
     ag_flow_call(f, ag_lock_flow(f->client, f, false, (ag_view){ NULL, 0 }), on_locked);
-}
-
-/* The new session's secrets are not the client's yet: they are kept out of an error here. */
-static void withhold_new(finish_flow *x)
-{
-    const ag_record *r = &x->record;
-    const ag_view required[] = {
-        ag_str_view(&r->access_token), ag_str_view(&r->refresh_token), ag_str_view(&r->id_token), ag_str_view(&x->code),
-        ag_view_of(x->login->verifier), ag_view_of(x->login->state), ag_str_view(&r->device_secret), { NULL, 0 }
-    };
-    ag_err_withhold(&x->base.err, required);
 }
 
 /* The login is complete already: a user info endpoint that cannot be reached must not undo it. The claims are
@@ -274,8 +287,7 @@ static void on_userinfo(ag_flow *f, const ag_input *in)
         store(x);
         return;
     }
-    withhold_new(x);
-    ag_flow_fail(f);
+    fail_with(f, &f->err);
 }
 
 /* What the server's clock says, if it says so: a wrong clock on this machine must not refuse a good login. */
@@ -311,11 +323,11 @@ static void on_tokens(ag_flow *f, const ag_input *in)
     finish_flow *x = (finish_flow *)f;
     ag_client *c = f->client;
     if (!in->ok) {
-        ag_flow_fail_with(f, in->err);
+        fail_with(f, in->err);
         return;
     }
     if (!check_tokens(x, &in->answer)) {
-        ag_flow_fail(f);
+        fail_with(f, &f->err);
         return;
     }
     ag_token_apply(&c->env, &x->tokens, &x->record);
@@ -326,9 +338,9 @@ static void on_tokens(ag_flow *f, const ag_input *in)
         if (x->claims != NULL)
             store(x);
         else
-            ag_flow_fail(f);
+            fail_with(f, &f->err);
     } else {
-        ag_flow_fail(f);
+        fail_with(f, &f->err);
     }
 }
 
@@ -337,12 +349,12 @@ static void on_finish_metadata(ag_flow *f, const ag_input *in)
     finish_flow *x = (finish_flow *)f;
     ag_client *c = f->client;
     if (!in->ok)
-        ag_flow_fail_with(f, in->err);
+        fail_with(f, in->err);
     else if (ag_callback_read(&c->env.alloc, &c->metadata, x->login, ag_str_view(&x->url), &x->code, &f->err)
              && ag_token_code_request(c, x->login, ag_str_view(&x->code), &f->request, &f->err))
         ag_flow_want(f, AG_FX_SEND, on_tokens);
     else
-        ag_flow_fail(f);
+        fail_with(f, &f->err);
 }
 
 static void start_finish(ag_flow *f)

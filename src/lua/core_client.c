@@ -181,6 +181,17 @@ static int l_orphaned(lua_State *L)
     return 1;
 }
 
+/* withhold(client, text) -> the text, at most 159 bytes of it, or words in its place if it holds a secret */
+static int l_withhold(lua_State *L)
+{
+    const ag_client *c = check_client(L, 1);
+    ag_err e;
+    (void)ag_fail(&e, AG_E_HOST, "%s", luaL_checkstring(L, 2));
+    ag_client_withhold(c, &e);
+    lua_pushstring(L, e.message);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     { "client", l_client },
     { "fresh", l_fresh },
@@ -191,6 +202,7 @@ static const luaL_Reg functions[] = {
     { "take_event", l_take_event },
     { "set_time", l_set_time },
     { "orphaned", l_orphaned },
+    { "withhold", l_withhold },
     { NULL, NULL }
 };
 

@@ -61,27 +61,29 @@ function Custom:try_lock()
   if self.locked then
     return false
   end
+  self.locked = true -- until it turns out not to be: who is interrupted meanwhile must find something to unlock
   if self.user.lock then
     local ok, taken, why = call(self, "lock")
     if not ok then
+      self:unlock()
       return nil, "user_code", "the storage's lock raised an error"
     elseif not taken then
+      self.locked = false
       if why ~= nil then
         return failed("lock", why)
       end
       return false
     end
   end
-  self.locked = true
   return true
 end
 
 function Custom:unlock()
   if self.locked then
-    self.locked = false
-    if self.user.unlock then
-      call(self, "unlock")
+    if self.user.unlock and not call(self, "unlock") then
+      call(self, "unlock") -- it may have been interrupted; an error of its own it will raise again
     end
+    self.locked = false
   end
   return true
 end
@@ -92,19 +94,20 @@ end
 
 local M = {}
 
-local FUNCTIONS = { get = true, set = true, del = true, lock = false, unlock = false, changed = false }
+local FUNCTIONS = { "get", "set", "del", "lock", "unlock", "changed" }
+local REQUIRED = { get = true, set = true, del = true }
 
 --- Says what is wrong with a user's storage table, or nil.
 ---@return string|nil
 function M.problem(user)
-  for name, required in pairs(FUNCTIONS) do
+  for _, name in ipairs(FUNCTIONS) do
     local kind = type(user[name])
-    if kind ~= "function" and (required or kind ~= "nil") then
-      return "needs a function '" .. name .. "'"
+    if kind ~= "function" and (REQUIRED[name] or kind ~= "nil") then
+      return "a table with a function '" .. name .. "'"
     end
   end
   if (user.lock == nil) ~= (user.unlock == nil) then
-    return "needs both 'lock' and 'unlock', or neither"
+    return "a table with both 'lock' and 'unlock', or neither"
   end
 end
 
@@ -120,7 +123,8 @@ end
 ---@field del fun(self, name: string): boolean|nil, any true also when there was none
 ---@field lock nil|fun(self, name: string): boolean|nil, any takes the lock without waiting: true, or false when another
 --- has it. Needed where other processes use the same record
----@field unlock nil|fun(self, name: string)
+---@field unlock nil|fun(self, name: string) gives it back; must do nothing if it is not this table that has it: it is
+--- also called when `lock` raised an error or its caller was thrown away meanwhile
 ---@field changed nil|fun(self, name: string): boolean a cheap look: may the record be another than the one last read?
 
 return M
