@@ -1,0 +1,194 @@
+-- A server as a transport: discovery, tokens with rotation, user info, revocation and an application server, in this
+-- process, so that each of its answers can be replaced by a hostile one. Its tokens are canaries.
+-- Must never answer by itself what a real server would refuse.
+
+local canary = require "spec.support.canary"
+local core = require "authgear.core"
+
+local fake = {}
+local Provider = {}
+Provider.__index = Provider
+
+fake.ENDPOINT = "https://auth.test"
+fake.APP = "https://app.test"
+fake.CLIENT = "canary-client"
+fake.REDIRECT_URI = "http://127.0.0.1:8989/callback"
+
+local JSON = { ["Content-Type"] = "application/json" }
+
+--- An answer with a JSON body.
+function fake.json(status, value)
+  return { status = status, headers = JSON, body = type(value) == "string" and value or assert(core.json_encode(value)) }
+end
+
+local function decode_form(text)
+  local fields = {}
+  for name, value in (text or ""):gmatch("([^&=]+)=([^&]*)") do
+    fields[name] = value:gsub("+", " "):gsub("%%(%x%x)", function(digits)
+      return string.char(tonumber(digits, 16))
+    end)
+  end
+  return fields
+end
+fake.decode_form = decode_form
+
+--- A JWT with these claims; nobody checks the signature of one that came straight from the token endpoint.
+function fake.jwt(claims, signature)
+  return canary.base64url('{"alg":"RS256","typ":"JWT"}') .. "." .. canary.base64url(assert(core.json_encode(claims)))
+    .. "." .. (signature or canary.text("signature"))
+end
+
+function fake.now()
+  local _, wall = core.now()
+  return math.floor(wall)
+end
+
+--- The claims of a good ID token; `more` replaces some (authgear.null-like `false` removes).
+function fake.claims(more)
+  local now = fake.now()
+  local claims = { iss = fake.ENDPOINT, aud = { fake.CLIENT }, sub = "user-1", iat = now, exp = now + 300 }
+  for name, value in pairs(more or {}) do
+    if value == false then
+      claims[name] = nil
+    else
+      claims[name] = value
+    end
+  end
+  return claims
+end
+
+function fake.metadata()
+  local e = fake.ENDPOINT
+  return {
+    issuer = e, authorization_endpoint = e .. "/oauth2/authorize", token_endpoint = e .. "/oauth2/token",
+    userinfo_endpoint = e .. "/oauth2/userinfo", revocation_endpoint = e .. "/oauth2/revoke",
+    end_session_endpoint = e .. "/oauth2/end_session", jwks_uri = e .. "/oauth2/jwks",
+    token_endpoint_auth_methods_supported = { "none", "client_secret_post" },
+  }
+end
+
+--- A provider. Fields to change: `answers[target]`, a function(request, provider) that answers instead of the default
+--- (nil: the default all the same); `on_secret(name, value)`, told of every secret it makes or sees.
+function fake.new()
+  return setmetatable({ serial = 0, answers = {}, counts = {}, seen = {}, on_secret = function() end, lifetime = 1800,
+    ahead = 0 }, Provider)
+end
+
+function Provider:secret(kind)
+  self.serial = self.serial + 1
+  local value = canary.text(kind .. " " .. self.serial)
+  self.on_secret(kind, value)
+  self[kind] = value
+  return value
+end
+
+--- The fields of a good token answer.
+function Provider:tokens()
+  local id_token = fake.jwt(fake.claims())
+  self.on_secret("signature of the ID token", id_token:match("[^.]+$"))
+  return {
+    access_token = self:secret("access token"), refresh_token = self:secret("refresh token"),
+    id_token = id_token, token_type = "Bearer", expires_in = self.lifetime, scope = "openid offline_access",
+  }
+end
+
+local default = {}
+
+function default.discovery()
+  return fake.json(200, fake.metadata())
+end
+
+function default.token(request, self)
+  local form = decode_form(request.body)
+  if form.grant_type == "authorization_code" then
+    self.on_secret("code verifier", form.code_verifier)
+    if form.code ~= self.code then
+      return fake.json(400, { error = "invalid_grant" })
+    end
+    self.code = nil
+  elseif form.grant_type ~= "refresh_token" or form.refresh_token ~= self["refresh token"] then
+    return fake.json(400, { error = "invalid_grant" })
+  end
+  return fake.json(200, self:tokens())
+end
+
+local function has_token(self, request)
+  return self["access token"] ~= nil and request.headers.Authorization == "Bearer " .. self["access token"]
+end
+
+function default.userinfo(request, self)
+  return has_token(self, request) and fake.json(200, { sub = "user-1" }) or fake.json(401, {})
+end
+
+function default.revoke()
+  return { status = 200 }
+end
+
+function default.app(request, self)
+  return has_token(self, request) and fake.json(200, { hello = "user-1" }) or fake.json(401, {})
+end
+
+local PATHS = {
+  ["/.well-known/openid-configuration"] = "discovery", ["/oauth2/token"] = "token", ["/oauth2/userinfo"] = "userinfo",
+  ["/oauth2/revoke"] = "revoke",
+}
+
+function fake.target(url)
+  local path = url:match("^" .. fake.ENDPOINT .. "([^?]*)")
+  return path and PATHS[path] or "app"
+end
+
+--- The transport's function.
+function Provider:send(request)
+  local target = fake.target(request.url)
+  self.counts[target] = (self.counts[target] or 0) + 1
+  self.seen[#self.seen + 1] = request
+  local answer = self.answers[target]
+  if answer then
+    local res, err = answer(request, self)
+    if res ~= nil or err ~= nil then
+      return res, err
+    end
+  end
+  return default[target](request, self)
+end
+
+--- A storage that keeps one record where a spec can look at it.
+function fake.storage()
+  local storage = { writes = 0 }
+  function storage.get() return storage.record end
+  function storage.set(_, _, record) storage.record, storage.writes = record, storage.writes + 1 return true end
+  function storage.del() storage.record, storage.writes = nil, storage.writes + 1 return true end
+  return storage
+end
+
+--- Options for configure: this provider, and a clock that runs `self.ahead` seconds ahead.
+function Provider:options(more)
+  local options = {
+    endpoint = fake.ENDPOINT, client_id = fake.CLIENT, timeout = 5, refresh_timeout = 5,
+    transport = function(request) return self:send(request) end,
+    clock = {
+      monotonic = function() return core.now() + self.ahead end,
+      wall = function() local _, wall = core.now() return wall + self.ahead end,
+    },
+  }
+  for name, value in pairs(more or {}) do
+    options[name] = value
+  end
+  return options
+end
+
+--- What the browser would be redirected to after the user has logged in.
+function Provider:callback(request, more)
+  self:secret("code")
+  self.on_secret("state", request.state)
+  return request.redirect_uri .. "?code=" .. core.percent_encode(self.code) .. "&state=" .. request.state .. (more or "")
+end
+
+--- Starts and finishes a log-in.
+function Provider:log_in(client)
+  local request = assert(client:start_authentication { redirect_uri = fake.REDIRECT_URI })
+  return client:finish_authentication(self:callback(request))
+end
+
+return fake
