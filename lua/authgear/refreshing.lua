@@ -9,6 +9,7 @@ local M = {}
 
 ---@class authgear.RefreshTask : authgear.Task
 ---@field refused string|nil the access token that made it necessary
+---@field demanded boolean|nil by the program, not by a server's refusing it
 
 -- Is a refresh under way? One whose coroutine died is none.
 local function is_busy(runtime)
@@ -32,8 +33,8 @@ local function under_way(runtime)
   return runtime.refreshing[1]
 end
 
-local function start_task(runtime, refused)
-  local flow, code, message, retryable = core.refresh_flow(runtime.core, refused)
+local function start_task(runtime, refused, demanded)
+  local flow, code, message, retryable = core.refresh_flow(runtime.core, refused, demanded)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
@@ -42,7 +43,7 @@ local function start_task(runtime, refused)
       runtime.refreshing[1] = nil
     end
   end)
-  task.refused = refused
+  task.refused, task.demanded = refused, demanded
   runtime.refreshing[1] = task
   local ok, err = tasks.start(runtime, task)
   if not ok then
@@ -52,8 +53,8 @@ local function start_task(runtime, refused)
 end
 
 -- Has a refresh of our own run, and waits for it.
-local function refresh_ourselves(runtime, refused, deadline)
-  local task, err = start_task(runtime, refused)
+local function refresh_ourselves(runtime, refused, deadline, demanded)
+  local task, err = start_task(runtime, refused, demanded)
   if not task then
     return nil, err
   end
@@ -78,21 +79,22 @@ end
 ---@param runtime table
 ---@param refused string|nil
 ---@param run authgear.Run|nil whose deadline bounds the waiting
+---@param demanded boolean|nil no server refused it, the program wants another
 ---@return userdata|nil flow the finished refresh
 ---@return authgear.Error|nil err only for what kept us from waiting; the refresh's own failure is in its flow
-function M.refresh(runtime, refused, run)
+function M.refresh(runtime, refused, run, demanded)
   local deadline = run and run.deadline
   local task = under_way(runtime)
   while task do
     local ok, err = tasks.wait(runtime, task, deadline)
     if not ok then
       return nil, err
-    elseif task.finished and task.refused == refused then
+    elseif task.finished and task.refused == refused and task.demanded == demanded then
       return task.flow
     end
     task = under_way(runtime)
   end
-  return refresh_ourselves(runtime, refused, deadline)
+  return refresh_ourselves(runtime, refused, deadline, demanded)
 end
 
 return M

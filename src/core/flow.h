@@ -93,7 +93,8 @@ bool ag_flow_want_stored(ag_flow *f, ag_record *r, ag_resume_fn resume);
 
 /* Whole flows; NULL: out of memory, unless said otherwise. */
 ag_flow *ag_open_flow(ag_client *c);                    /* configure: learn what is stored */
-ag_flow *ag_refresh_flow(ag_client *c, ag_view refused);/* refused not there: only if needed */
+/* refused not there: only if needed. demanded: the program wants another token, no server has refused this one. */
+ag_flow *ag_refresh_flow(ag_client *c, ag_view refused, bool demanded);
 /* logout (revoke), clear_session_state (not). only: the access token of the session that is meant; not there: any. */
 ag_flow *ag_end_flow(ag_client *c, bool revoke, bool force, ag_view only);
 

@@ -15,8 +15,8 @@
 
 typedef struct refresh_flow {
     ag_flow base;
-    ag_str refused;             /* the access token that a server refused; not there: only if needed */
-    bool forced;
+    ag_str refused;             /* the access token that will not do; not there: only if needed */
+    bool forced;                /* since a server refused it */
     ag_str sent;                /* the refresh token that went to the server */
     unsigned store_tries, verdict_tries, memory_tries;
 } refresh_flow;
@@ -288,13 +288,13 @@ static void free_refresh(ag_flow *f)
     ag_str_free(&f->client->env.alloc, &r->sent);
 }
 
-ag_flow *ag_refresh_flow(ag_client *c, ag_view refused)
+ag_flow *ag_refresh_flow(ag_client *c, ag_view refused, bool demanded)
 {
     static const ag_flow_type type = { sizeof(refresh_flow), start_refresh, free_refresh };
     refresh_flow *r = (refresh_flow *)ag_flow_new(c, &type);
     if (r == NULL)
         return NULL;
-    r->forced = refused.p != NULL;
+    r->forced = refused.p != NULL && !demanded;
     if (!ag_str_set_view(&c->env.alloc, &r->refused, refused)) {
         ag_flow_free(&r->base);
         return NULL;

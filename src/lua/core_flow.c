@@ -52,13 +52,14 @@ static int l_open_flow(lua_State *L)
     return own(L, u, ag_open_flow(c));
 }
 
-/* refresh_flow(client [, refused access token]) */
+/* refresh_flow(client [, refused access token [, demanded]]) */
 static int l_refresh_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
     ag_view refused = ag_lua_opt_view(L, 2);
+    bool demanded = lua_toboolean(L, 3);
     ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_refresh_flow(c, refused));
+    return own(L, u, ag_refresh_flow(c, refused, demanded));
 }
 
 /* end_flow(client, revoke, force [, only when this is the access token]) */
