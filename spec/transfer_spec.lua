@@ -121,6 +121,25 @@ describe("the transport on libcurl", function()
       end
     end)
 
+    it("goes where it is told, however often it was told something else", function()
+      local paths = { "/echo?a=1", "/echo?a=1", "/echo?a=1", "/echo?a=2", "/echo?a=1", "/echo?a=1", "/echo", "/echo",
+        "/echo?%20x", "/echo?%20x", "/echo/../echo?b", "/echo/../echo?b", "/echo?a=1#part", "/echo?a=1#part", "/echo?a=1" }
+      for i, path in ipairs(paths) do
+        local expected = path:gsub("/echo/%.%.", ""):gsub("#.*", "")
+        local res = assert(get(path))
+        assert.equal(i .. expected, i .. res.body:match("^GET (%S+)"))
+        assert.equal("host: 127.0.0.1:" .. server.http, res.body:match("host: [^\n]*"))
+      end
+      for _, host in ipairs { "localhost", "localhost", "127.0.0.1", "127.0.0.1", "localhost" } do
+        local res = assert(get("", { url = "http://" .. host .. ":" .. server.http .. "/echo" }))
+        assert.truthy(res.body:find("host: " .. host .. ":", 1, true))
+      end
+      for _ = 1, 3 do
+        local _, _, message = get("", { url = "http://127.0.0.1:" .. server.dead .. "/x" })
+        assert.equal("could not connect to 127.0.0.1:" .. server.dead, message)
+      end
+    end)
+
     it("leaves the framing to itself, whatever headers say", function()
       local res = assert(get("/echo", { method = "POST", body = "hello",
         headers = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\nexpect: 100-continue\r\nX-A: 1\r\n" }))

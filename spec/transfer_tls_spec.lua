@@ -86,14 +86,16 @@ describe("the way to the server", function()
     it("goes for http as a whole, for https as a tunnel that sees no header", function()
       local t = proxied()
       local before = server:stats()
-      assert.equal(200, assert(t:send { method = "GET", url = "http://server.test/echo", timeout = 5 }).status)
+      for _ = 1, 3 do
+        assert.equal(200, assert(t:send { method = "GET", url = "http://server.test/echo", timeout = 5 }).status)
+      end
       local res = assert(t:send { method = "GET", url = "https://server.test/echo", timeout = 5,
         headers = "Authorization: Bearer canary\r\n" })
       assert.truthy(res.body:find("authorization: Bearer canary", 1, true))
       assert.equal("2", res.http_version)
       assert.falsy(res.headers:find("X-Proxy", 1, true))
       local now = server:stats()
-      assert.equal(before.proxied + 1, now.proxied)
+      assert.equal(before.proxied + 3, now.proxied)
       assert.equal(before.connects + 1, now.connects)
       assert.equal("server.test:443", now.last_connect)
       assert.equal("none", now.last_connect_auth)

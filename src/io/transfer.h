@@ -46,7 +46,7 @@ typedef struct ag_request {
     bool has_source;        /* the body is fed piece by piece */
     int64_t source_length;  /* bytes; -1: not known */
     double timeout;         /* seconds for everything; 0: no limit */
-    double connect_timeout; /* seconds, name look-up and TLS included; 0: no limit but the above */
+    double connect_timeout; /* seconds, name look-up and TLS included; 0: 300, which is libcurl's */
     int64_t max_body;       /* bytes once decompressed; -1: not said */
     bool fresh;             /* on a new connection, and sent at most once */
     bool secret;            /* the answer holds tokens */

@@ -44,6 +44,8 @@ static void free_transfer(ag_transfer *t)
     ag_alloc a = t->pool->a;
     if (t->easy != NULL)
         curl_easy_cleanup(t->easy);
+    curl_url_cleanup(t->parsed);
+    ag_buffer_free(&a, &t->url, true);
     ag_buffer_free(&a, &t->header_text, true);
     ag_buffer_free(&a, &t->feed, true);
     ag_buffer_free(&a, &t->headers, false);

@@ -52,6 +52,8 @@ struct ag_transfer {
     ag_err err;
 
     /* request */
+    ag_buffer url;          /* what CURLOPT_URL is set to */
+    CURLU *parsed;          /* the same, once it has been asked for twice; NULL before */
     ag_buffer header_text;  /* wiped after each exchange */
     struct curl_slist *header_nodes;
     size_t header_cap;
