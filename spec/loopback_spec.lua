@@ -76,7 +76,9 @@ describe("the loopback listener", function()
     it("at a free port, on 127.0.0.1 and nowhere else", function()
       local listener = listen()
       assert.is_true(listener:port() > 0)
-      assert.same({ "0100007F" }, addresses(listener:port()))
+      local found = " " .. table.concat(addresses(listener:port()), " ")
+      assert.truthy(found:find(" 0100007F", 1, true), found)
+      assert.is_nil(found:find(" 00000000", 1, true), found)
       assert.is_nil((strangers.connect(listener:port(), "127.0.0.2")))
       assert.equal("authgear listener (port " .. listener:port() .. ")", tostring(listener))
     end)
@@ -107,8 +109,9 @@ describe("the loopback listener", function()
         return pending "this system has no IPv6"
       end
       local listener = expecting { host = "::1" }
-      assert.same({ "00000000000000000000000001000000" }, addresses(listener:port()))
-      assert.is_nil((strangers.connect(listener:port(), "127.0.0.1")))
+      local found = " " .. table.concat(addresses(listener:port()), " ")
+      assert.truthy(found:find(" 00000000000000000000000001000000", 1, true), found)
+      assert.is_nil(found:find(" " .. ("0"):rep(32), 1, true), found)
       local _, taken = strangers.ask(listener, get(GOOD), "::1")
       assert.equal(GOOD, taken)
     end)
@@ -131,11 +134,12 @@ describe("the loopback listener", function()
       end
       for _, host in ipairs { "127.0.0.1", "::1" } do
         local stranger = listen { host = host }
+        local before = addresses(stranger:port())
         local listener, code, message = loopback.listen { host = "localhost", port = stranger:port() }
         assert.is_nil(listener)
         assert.equal("listener", code)
         assert.truthy(message:find("localhost port " .. stranger:port(), 1, true), message)
-        assert.equal(1, #addresses(stranger:port()))
+        assert.same(before, addresses(stranger:port()))
       end
     end)
   end)

@@ -291,6 +291,22 @@ describe("the loopback listener, among strangers", function()
       assert.equal(before, files.descriptors())
     end)
 
+    it("without having given a socket to a program that the host started meanwhile", function()
+      local out = program.run([[
+        local loopback = require "authgear.loopback"
+        local listener, interpreter = assert(loopback.listen {}), ...
+        local code = ('local s = require("socket").connect("127.0.0.1", %d) io.read()'):format(listener:port())
+        local stranger = io.popen("exec " .. interpreter .. " -e '" .. code .. "'", "w")
+        repeat
+          listener:poll(0.01)
+        until listener:test_connections() == 1
+        os.execute "ls -l /proc/self/fd"
+        stranger:close()
+      ]], { args = { program.interpreter() } })
+      assert.truthy(out:find("%d %-> "), out)
+      assert.is_nil(out:find("socket:", 1, true), out)
+    end)
+
     it("at the end of a block that owns it", function()
       local load_text = loadstring or load
       local block = load_text [[

@@ -110,8 +110,28 @@ static void wipes(void)
     tap_canary = NULL;
 }
 
+/* A close with bytes unread would be a reset, and some browsers would show that in place of the page. */
+static void ends_softly(void)
+{
+    char got[2048];
+    ag_listener l;
+    ag_err e;
+    bool good = opens(&l);
+    size_t all = 0;
+    ssize_t n;
+    int fd = stranger(&l, GET("/callback?state=" STATE) "more");
+    good = good && fd >= 0 && ag_listener_poll(&l, 50, &e) == AG_LISTENER_TAKEN && send(fd, "and more", 8, MSG_NOSIGNAL) == 8;
+    ag_listener_free(&l);
+    while ((n = recv(fd, got + all, sizeof got - 1 - all, 0)) > 0)
+        all += (size_t)n;
+    got[all] = '\0';
+    OK(good && n == 0 && strstr(got, "</html>") != NULL, "the page ends with an end, not a reset");
+    (void)close(fd);
+}
+
 int main(void)
 {
+    ends_softly();
     heard_signals();
     survives_sigpipe();
     wipes();
