@@ -25,10 +25,11 @@ local function call(store, what)
 end
 
 describe("a system that fails the file store", function()
-  local root, dir
+  local root, dir, prepared
 
   before_each(function()
-    root = files.temp_dir()
+    root = files.temp_dir(true)
+    prepared = 0
   end)
 
   after_each(function()
@@ -40,7 +41,8 @@ describe("a system that fails the file store", function()
   -- A directory of its own, as the call finds it, and a store for it.
   local function prepare(what)
     test.fault()
-    dir = files.sh("mktemp -d -p", root) .. "/data"
+    prepared = prepared + 1
+    dir = root .. "/" .. prepared
     local store = assert(file.open { name = "default", dir = dir })
     if CALLS[what].before then
       assert(store:set(CALLS[what].before))

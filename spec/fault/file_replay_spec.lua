@@ -16,7 +16,7 @@ describe("a power cut", function()
   local root
 
   before_each(function()
-    root = files.temp_dir()
+    root = files.temp_dir(true)
   end)
 
   after_each(function()

@@ -23,8 +23,12 @@ function files.sh(command, ...)
   return text
 end
 
---- A new directory, 0700; files.remove ends it.
-function files.temp_dir()
+--- A new directory, 0700; files.remove ends it. In memory, if asked for and if there is such a place: for specs that
+--- write thousands of files and do not care about the medium.
+function files.temp_dir(in_memory)
+  if in_memory then
+    return files.sh("mktemp -d -p /dev/shm 2>/dev/null || mktemp -d")
+  end
   return files.sh("mktemp -d")
 end
 
