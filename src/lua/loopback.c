@@ -2,7 +2,6 @@
  * it opens nothing. Must never be used but for a login by the user who runs this program.
  *
  * What happens at run time is given back: nil, code, message, retryable. */
-#include <math.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -71,7 +70,7 @@ static unsigned short option_port(lua_State *L)
     if (lua_isnil(L, -1))
         return 0;
     port = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
-    if (!(port >= 0 && port <= 65535) || floor(port) != port)
+    if (!(port >= 0 && port <= 65535) || (lua_Number)(int)port != port)
         wrong(L, "port", "an integer from 0 to 65535 expected");
     return (unsigned short)port;
 }
@@ -155,7 +154,7 @@ static int l_poll(lua_State *L)
         seconds = 0;
     if (seconds > MAX_WAIT)
         seconds = MAX_WAIT;
-    switch (ag_listener_poll(l, (int64_t)ceil(seconds * 1000), &e)) {
+    switch (ag_listener_poll(l, (int64_t)(seconds * 1000 + 0.999), &e)) {
     case AG_LISTENER_FAILED:
         return push_err(L, &e);
     case AG_LISTENER_TAKEN:
