@@ -1,4 +1,4 @@
--- takes: 12
+-- takes: 5
 -- The one driver under a host in which everything yields: hundreds of flows in random order, with cancels and
 -- timeouts. The seed is part of every message: AUTHGEAR_SEED=n runs that one alone.
 local authgear = require "authgear"

@@ -10,12 +10,12 @@ function fake_storage.medium()
 end
 
 local function put(medium, storage, name, record)
-  medium.records[name] = record
-  medium.generation = medium.generation + 1
-  storage.seen = medium.generation
   if record then
     medium.history[core.json_decode(record).access_token or ""] = true
   end
+  medium.generation = medium.generation + 1
+  medium.records[name] = record
+  storage.seen = medium.generation
   return true
 end
 
