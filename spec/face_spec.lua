@@ -1,0 +1,143 @@
+-- The face, its annotations and its documentation say the same: every public function is on the module and on
+-- clients, is annotated, and stands in the README; every option that is accepted is annotated, and the other way round.
+local authgear = require "authgear"
+local clients = require "authgear.client"
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+local function public_functions()
+  local names = {}
+  for name, value in pairs(clients.Client) do
+    if type(value) == "function" and name:sub(1, 1) ~= "_" then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+-- The comment block right above a method.
+local function annotations()
+  local blocks, block = {}, {}
+  for line in (read "lua/authgear/client.lua"):gmatch "([^\n]*)\n" do
+    if line:find "^%-%-%-" then
+      block[#block + 1] = line
+    else
+      local name = line:match "^function Client:([%w_]+)%("
+      if name then
+        blocks[name] = table.concat(block, "\n")
+      end
+      block = {}
+    end
+  end
+  return blocks
+end
+
+local function parameters(fn_name)
+  return (read "lua/authgear/client.lua"):match("function Client:" .. fn_name .. "%(([^)]*)%)")
+end
+
+-- The @field names of a class, its parents' included.
+local function fields_of(class)
+  local found = {}
+  for _, path in ipairs { "runtime", "fetching", "login" } do
+    local inside = false
+    for line in (read("lua/authgear/" .. path .. ".lua")):gmatch "([^\n]*)\n" do
+      local name, parent = line:match "^%-%-%-@class ([%w_.]+)%s*:?%s*([%w_.]*)"
+      if name then
+        inside = name == class
+        if inside and parent ~= "" then
+          for field in pairs(fields_of(parent)) do
+            found[field] = true
+          end
+        end
+      elseif not line:find "^%-%-%-" then
+        inside = false
+      elseif inside and line:match "^%-%-%-@field ([%w_]+)" then
+        found[line:match "^%-%-%-@field ([%w_]+)"] = true
+      end
+    end
+  end
+  return found
+end
+
+-- Is this option known to the function? Asked of the function itself.
+local function accepts(call, option)
+  local ok, raised = pcall(call, { [option] = function() end })
+  return ok or not tostring(raised):find("unknown option", 1, true)
+end
+
+describe("the face", function()
+  it("has the functions of the design", function()
+    local expected = {
+      "access_token", "authenticate", "authorization_header", "clear_session_state", "close", "configure", "fetch",
+      "fetch_user_info", "finish_authentication", "handle_unauthorized", "logout", "on_session_state_change",
+      "refresh_access_token", "refresh_access_token_if_needed", "remove_session_state_listener", "session_state",
+      "start_authentication", "wrap",
+    }
+    assert.are.same(expected, public_functions())
+  end)
+
+  it("has each of them on the module, too", function()
+    for _, name in ipairs(public_functions()) do
+      assert.is_function(authgear[name], name)
+    end
+  end)
+
+  it("annotates each: what it does, what it takes, what it gives", function()
+    local blocks = annotations()
+    for _, name in ipairs(public_functions()) do
+      local block = blocks[name]
+      assert.is_string(block, name)
+      assert.matches("^%-%-%- [%u\"]", block, name)
+      for parameter in (parameters(name) or ""):gmatch "[%w_]+" do
+        assert.matches("@param " .. parameter .. " ", block, name)
+      end
+      local silent = name == "close" or name == "remove_session_state_listener"
+      assert.is_true(silent or block:find "@return" ~= nil, name .. " says what it returns")
+    end
+  end)
+
+  it("stands in the README", function()
+    local readme = read "README.md"
+    for _, name in ipairs(public_functions()) do
+      if name ~= "close" and name ~= "remove_session_state_listener" then
+        assert.is_truthy(readme:find(name .. "(", 1, true) or readme:find("`" .. name .. "`", 1, true), name)
+      end
+    end
+  end)
+
+  it("annotates the options of configure, and no others", function()
+    local known = require("authgear.runtime").KNOWN
+    local fields = fields_of "authgear.Options"
+    for name in pairs(known) do
+      assert.is_true(fields[name], name)
+    end
+    for name in pairs(fields) do
+      assert.is_truthy(known[name], name)
+    end
+  end)
+
+  it("accepts the annotated options of fetch and authenticate", function()
+    local client = assert(authgear.new { endpoint = "https://face.example.com", client_id = "face" })
+    for name in pairs(fields_of "authgear.FetchInit") do
+      assert.is_true(accepts(function(init)
+        return client:fetch("https://face.invalid/", init)
+      end, name), name)
+    end
+    for name in pairs(fields_of "authgear.AuthenticateOptions") do
+      assert.is_true(accepts(function(options)
+        options.redirect_uri = options.redirect_uri or 1
+        return client:authenticate(options)
+      end, name), name)
+    end
+    assert.is_false(accepts(function(init)
+      return client:fetch("https://face.invalid/", init)
+    end, "nonsense"))
+  end)
+end)
