@@ -42,13 +42,13 @@ function M.pid()
   return math.floor(pid)
 end
 
---- Runs a script in a new interpreter of the same kind; gives what it printed. vars: NAME=value for it.
+--- Runs a script in a new interpreter of the same kind (AUTHGEAR_LUA, where that is set); gives what it printed. vars: NAME=value for it.
 function M.run(script, vars)
   local name = os.tmpname()
   local f = assert(io.open(name, "w"))
   f:write("package.path = ", ("%q"):format(package.path), " package.cpath = ", ("%q"):format(package.cpath), "\n", script)
   f:close()
-  local exe = assert(io.popen("readlink /proc/" .. M.pid() .. "/exe")):read("*l")
+  local exe = os.getenv("AUTHGEAR_LUA") or assert(io.popen("readlink /proc/" .. M.pid() .. "/exe")):read("*l")
   local env = {}
   for unset in ("LUA_INIT CURL_CA_BUNDLE SSL_CERT_FILE http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY")
     :gmatch("%S+") do

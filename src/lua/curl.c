@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/alloc_test.h"
 #include "core/err.h"
 #include "io/curl_global.h"
 #include "io/transfer.h"
@@ -413,6 +414,17 @@ static int module_version(lua_State *L)
     return 1;
 }
 
+#ifdef AG_TEST
+/* test_alloc(n): the n-th allocation from now fails (0: none) -> allocations since the last call */
+static int module_test_alloc(lua_State *L)
+{
+    long count = ag_alloc_test_count();
+    ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
+    lua_pushinteger(L, (lua_Integer)count);
+    return 1;
+}
+#endif
+
 AG_EXPORT int luaopen_authgear_curl(lua_State *L);
 
 int luaopen_authgear_curl(lua_State *L)
@@ -424,7 +436,12 @@ int luaopen_authgear_curl(lua_State *L)
                                          { "result", transfer_result }, { "close", transfer_close },
                                          { "__close", transfer_close }, { "__gc", transfer_close },
                                          { NULL, NULL } };
-    static const luaL_Reg module[] = { { "pool", module_pool }, { "version", module_version }, { NULL, NULL } };
+    static const luaL_Reg module[] = { { "pool", module_pool },
+                                       { "version", module_version },
+#ifdef AG_TEST
+                                       { "test_alloc", module_test_alloc },
+#endif
+                                       { NULL, NULL } };
     ag_lua_newclass(L, POOL, pool);
     ag_lua_newclass(L, TRANSFER, transfer);
     lua_pop(L, 2);
