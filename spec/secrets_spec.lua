@@ -1,163 +1,13 @@
--- No token, code, verifier, client secret or state in any error, log line, traceback or event: every public function
--- goes through every kind of failure that its servers and the user's own code can make, with canaries for secrets.
+-- No token, code, verifier, client secret or state in any error, log line, traceback or event, whatever the servers
+-- say: every public function goes through every kind of bad answer, with canaries for secrets.
 -- takes: 12
 
-local authgear = require "authgear"
+local core = require "authgear.core"
 local canary = require "spec.support.canary"
 local fake = require "spec.support.fake_provider"
+local tour = require "spec.support.tour"
 
-local CLIENT_SECRET = canary.text("client secret")
-
-local function forget(list, value)
-  for i = #list, 1, -1 do
-    if list[i] == value then
-      table.remove(list, i)
-    end
-  end
-end
-
--- A client of a provider whose secrets are all watched for, logged in unless told otherwise. `known`: those that are
--- alive. A code, verifier and state that have been used are nobody's any more, and forgotten here.
-local function setting(more, logged_out)
-  local watch, p = canary.watch(), fake.new()
-  local known, once = {}, {}
-  p.on_secret = function(name, value)
-    watch:plant(name, value)
-    forget(known, once[name])
-    known[#known + 1], once[name] = value, value
-  end
-  p.on_secret("client secret", CLIENT_SECRET)
-  local options = p:options {
-    client_secret = CLIENT_SECRET, storage = fake.storage(),
-    log = function(level, message) watch:look("log", level, message) end,
-    on_session_state_change = function(_, state, reason) watch:look("event", state, reason) end,
-  }
-  local s = { watch = watch, provider = p, known = known, once = once, options = options, storage = options.storage }
-  for name, value in pairs(more or {}) do
-    options[name] = value
-  end
-  s.client = assert(authgear.new(options))
-  if not logged_out then
-    assert(p:log_in(s.client))
-    for _, name in ipairs { "code", "code verifier", "state" } do
-      forget(known, once[name])
-    end
-  end
-  return s
-end
-
--- The public functions that talk to somebody, each in a state in which it does.
-local OPERATIONS = {
-  log_in = { logged_out = true, run = function(s)
-    local request, err = s.client:start_authentication { redirect_uri = fake.REDIRECT_URI }
-    if not request then
-      return nil, err
-    end
-    return s.client:finish_authentication(s.provider:callback(request))
-  end },
-  authenticate = { logged_out = true, run = function(s)
-    return s.client:authenticate { redirect_uri = fake.REDIRECT_URI, ui = function(request)
-      return s.provider:callback(request)
-    end }
-  end },
-  refresh = { run = function(s) return s.client:refresh_access_token() end },
-  refresh_if_needed = { run = function(s)
-    s.provider.ahead = 4000
-    return s.client:refresh_access_token_if_needed()
-  end },
-  fetch = { run = function(s)
-    s.provider.ahead = 4000
-    return s.client:fetch(fake.APP .. "/me", { on_unauthorized = "clear" })
-  end },
-  fetch_after_401 = { run = function(s)
-    s.provider["access token"] = nil
-    return s.client:fetch(fake.APP .. "/me", { body = "x", on_unauthorized = function() return "clear" end })
-  end },
-  user_info = { run = function(s)
-    s.provider.ahead = 4000
-    return s.client:fetch_user_info()
-  end },
-  handle_unauthorized = { run = function(s)
-    local action, err = s.client:handle_unauthorized { status = 401 }
-    if action then
-      return true
-    end
-    return nil, err
-  end },
-  wrap = { run = function(s)
-    s.provider.ahead = 4000
-    return s.client:wrap(function() return { status = 401 } end)()
-  end },
-  logout = { run = function(s) return s.client:logout() end },
-  forced_logout = { run = function(s) return s.client:logout { force = true } end },
-  clear = { run = function(s) return s.client:clear_session_state() end },
-  configure = { run = function(s)
-    return s.client:configure(s.options)
-  end },
-}
-
-local NAMES = {}
-for name in pairs(OPERATIONS) do
-  NAMES[#NAMES + 1] = name
-end
-table.sort(NAMES)
-
--- What a call gave that is no good answer: looked through. A good answer may hold what it is for.
-local function look(s, where, ok, value, err)
-  if not ok then
-    s.watch:look(where .. " raised", value)
-  elseif value == nil or value == false then
-    s.watch:look(where .. " answered", err)
-    assert.is_table(err, where)
-    assert.is_boolean(err.retryable)
-    assert.is_not_nil(require("authgear.core").retryable(err.code), "an unknown code: " .. tostring(err.code))
-  end
-  return ok and value
-end
-
-local function run(s, name)
-  return look(s, name, xpcall(function()
-    return OPERATIONS[name].run(s)
-  end, debug.traceback))
-end
-
--- Afterwards the client answers still, and what it says is as clean.
-local function use_after(s, name)
-  s.provider.answers = {}
-  look(s, name .. ", then fetch", xpcall(function()
-    return s.client:fetch(fake.APP .. "/me")
-  end, debug.traceback))
-  s.client:close()
-end
-
-local function each_operation(change, options)
-  local failures = 0
-  for _, name in ipairs(NAMES) do
-    local s = setting(options, OPERATIONS[name].logged_out)
-    change(s)
-    if not run(s, name) then
-      failures = failures + 1
-    end
-    use_after(s, name)
-    s.watch:check()
-  end
-  return failures
-end
-
-local TARGETS = { "discovery", "token", "userinfo", "revoke", "app" }
-
--- Has `answer(secrets, request)` stand in for every answer of one server after the other.
-local function each_target(answer, options)
-  local failures = 0
-  for _, target in ipairs(TARGETS) do
-    failures = failures + each_operation(function(s)
-      s.provider.answers[target] = function(request)
-        return answer(s.known, request)
-      end
-    end, options)
-  end
-  return failures
-end
+local each_operation, each_target = tour.each_operation, tour.each_target
 
 describe("the canary", function()
   local secret = canary.text("of the self-test")
@@ -196,17 +46,17 @@ describe("the canary", function()
   end)
 
   it("shows up when a leak is planted in the SDK itself", function()
-    local core = require "authgear.core"
     local real = core.error
     core.error = function(flow)
       local code, message, retryable = real(flow)
       return code, message .. " for " .. canary.text("refresh token 3"), retryable
     end
-    local ok = pcall(each_operation, function(s)
+    local ok, why = pcall(each_operation, function(s)
       s.provider.answers.token = function() return nil, { code = "network" } end
     end)
     core.error = real
     assert.is_false(ok)
+    assert.truthy(tostring(why):find("the refresh token stands there as it is", 1, true), why)
   end)
 end)
 
@@ -231,6 +81,122 @@ describe("no secret", function()
     end
     for _ = 1, 8 do
       each_target(echo(canary.ENCODINGS.raw))
+    end
+  end)
+
+  -- Everything that is known, in one text.
+  local function all(known)
+    return table.concat(known, " ")
+  end
+
+  local function in_json(known)
+    local fields = {}
+    for i, secret in ipairs(known) do
+      fields[secret] = secret
+      fields["k" .. i] = secret
+    end
+    return fields
+  end
+
+  local BODIES = {
+    nothing_but_them = all,
+    torn_json = function(known) return '{"error":"' .. all(known) end,
+    doubled_keys = function(known) return ('{"%s":1,"%s":1}'):format(known[1], known[1]) end,
+    bad_escape = function(known) return ('{"access_token":"%s\\q"}'):format(all(known)) end,
+    null_inside = function(known) return ('{"access_token":"%s\\u0000"}'):format(all(known)) end,
+    names_and_values = function(known) return core.json_encode(in_json(known)) end,
+    tokens_with_breaks = function(known)
+      return core.json_encode { access_token = known[1] .. "\r\nX-Evil: 1", token_type = "Bearer",
+        refresh_token = known[#known] .. "\0", id_token = all(known), issuer = known[1], sub = known[1] }
+    end,
+    wrong_types = function(known)
+      return core.json_encode { access_token = known, token_type = all(known), expires_in = all(known),
+        issuer = known, token_endpoint = all(known), sub = known, error = known, error_description = in_json(known) }
+    end,
+    an_endpoint = function(known)
+      local metadata = fake.metadata()
+      metadata.token_endpoint = "http://" .. known[1]:gsub("[^%w]", "x") .. ".test/" .. all(known)
+      return core.json_encode(metadata)
+    end,
+  }
+
+  it("comes out of a body that makes no sense", function()
+    for name, body in pairs(BODIES) do
+      for _, status in ipairs { 200, 400, 401, 500, 503, 302 } do
+        local failures = each_target(function(known)
+          return { status = status, headers = { ["Content-Type"] = "application/json" }, body = body(known) }
+        end)
+        assert.truthy(failures > 0, name)
+      end
+    end
+  end)
+
+  it("comes out of headers and redirects", function()
+    for _, status in ipairs { 302, 307, 308, 401, 429, 503 } do
+      each_target(function(known)
+        local secret = known[1]
+        return { status = status, body = all(known), headers = {
+          [secret:gsub("[^%w]", "-")] = all(known), ["Retry-After"] = secret, ["Content-Type"] = secret,
+          ["WWW-Authenticate"] = "Bearer error_description=\"" .. all(known) .. "\"",
+          Location = "http://" .. secret:gsub("[^%w]", "x") .. ".test/" .. secret .. "?token=" .. secret,
+        } }
+      end)
+      for _, location in ipairs { "https://%s@x.test/", "https://x.test:%s/", "%s://x", "https://[%s]/", "\127%s",
+        "https://x.test/%s#%s", "ftp://%s/" } do
+        each_target(function(known)
+          return { status = status, headers = { Location = (location:gsub("%%s", (known[1]:gsub("%%", "%%%%")))) } }
+        end)
+      end
+    end
+  end)
+
+  it("comes out of a redirect loop, or of a host that is not there", function()
+    each_target(function(known, request)
+      return { status = 302, headers = { Location = request.url:match("^[^?]*") .. "?token=" .. known[1] } }
+    end)
+    each_target(function(known, request)
+      if request.url:find("gone", 1, true) then
+        return nil, { code = "dns", message = "could not look up " .. request.url:match("//([^/]*)") }
+      end
+      return { status = 302, headers = { Location = "https://" .. known[1] .. ".gone.test/" .. known[1] } }
+    end)
+  end)
+
+  it("comes out of a transport that says what it knows", function()
+    for name, encode in pairs(canary.ENCODINGS) do
+      local turn = 0
+      local failures = each_target(function(known, request)
+        turn = turn + 1
+        local text = "failed: " .. encode(known[turn % #known + 1])
+        if turn % 4 == 0 then
+          error(text)
+        elseif turn % 4 == 1 then
+          error({ request, text })
+        elseif turn % 4 == 2 then
+          return nil, text
+        end
+        return nil, { code = "network", message = text, cause = request, retryable = true }
+      end)
+      assert.truthy(failures > 10, name)
+    end
+  end)
+
+  it("comes out of an error that says the request", function()
+    for _, make in ipairs {
+      function(request) return nil, request.method .. " " .. request.url .. " " .. tostring(request.body) end,
+      function(request) return nil, { code = "tls", message = request.body or request.headers.Authorization or "" } end,
+      function(request) return nil, { code = request.body or request.headers.Authorization, message = request.url } end,
+      function(request) error(request) end,
+      function(request) error(request.body or request.headers.Authorization) end,
+      function(request) return request end,
+      function(request) return request.body or request.url end,
+      function(request) return { status = request.body, headers = request.headers, body = request } end,
+      function(request) return { status = 200, headers = { [request.body or "a b"] = "x" }, body = "" } end,
+      function(request) return { status = 200, headers = "X: " .. tostring(request.body) .. "\0", body = "" } end,
+    } do
+      assert.truthy(each_target(function(_, request)
+        return make(request)
+      end) > 0)
     end
   end)
 end)

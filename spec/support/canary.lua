@@ -4,6 +4,9 @@
 
 local canary = {}
 
+-- What all watches have in common: texts of canary.text, which are the same ones again and again.
+local made, common = {}, { raw = {}, hex = {}, base64 = {}, planted = {} }
+
 local WINDOW = 8
 local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 local TOKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -76,7 +79,9 @@ function canary.text(name, length)
     local at = math.floor(state / 1000) % #TOKEN + 1
     out[i] = TOKEN:sub(at, at)
   end
-  return table.concat(out)
+  local text = table.concat(out)
+  made[text] = true
+  return text
 end
 
 local Watch = {}
@@ -94,24 +99,26 @@ end
 
 --- Looks for `secret` from now on.
 function Watch:plant(name, secret)
-  if self.planted[secret] or not secret then
+  local sets = secret and made[secret] and common or self
+  if not secret or sets.planted[secret] then
     return
   end
   assert(#secret >= WINDOW, "a secret is too short to be looked for")
-  self.planted[secret] = name
-  windows(secret, WINDOW, self.raw, name)
-  windows(canary.hex(secret), 2 * WINDOW, self.hex, name)
+  sets.planted[secret] = name
+  windows(secret, WINDOW, sets.raw, name)
+  windows(canary.hex(secret), 2 * WINDOW, sets.hex, name)
   -- Eight bytes fill ten whole characters of base64, wherever they begin; one that holds bits of others is left out.
   for before = 0, 2 do
     local text = canary.base64url(("x"):rep(before) .. secret)
     local whole = math.floor((before + #secret) * 8 / 6)
-    windows(text:sub(math.ceil(before * 8 / 6) + 1, whole), 10, self.base64, name)
+    windows(text:sub(math.ceil(before * 8 / 6) + 1, whole), 10, sets.base64, name)
   end
 end
 
-local function hit(text, size, set)
+local function hit(text, size, set, others)
   for i = 1, #text - size + 1 do
-    local name = set[text:sub(i, i + size - 1)]
+    local piece = text:sub(i, i + size - 1)
+    local name = set[piece] or others[piece]
     if name then
       return name
     end
@@ -127,19 +134,19 @@ end
 --- Which secret is in the text, and how; nil: none.
 function Watch:find(text)
   self.looked = self.looked + 1
-  local name = hit(text, WINDOW, self.raw)
+  local name = hit(text, WINDOW, self.raw, common.raw)
   if name then
     return name, "as it is"
   end
-  name = text:find("%", 1, true) and hit(unescape(text), WINDOW, self.raw)
+  name = text:find("%", 1, true) and hit(unescape(text), WINDOW, self.raw, common.raw)
   if name then
     return name, "percent-encoded"
   end
-  name = hit(text:lower(), 2 * WINDOW, self.hex)
+  name = hit(text:lower(), 2 * WINDOW, self.hex, common.hex)
   if name then
     return name, "in hex"
   end
-  name = hit((text:gsub("+", "-"):gsub("/", "_")), 10, self.base64)
+  name = hit((text:gsub("+", "-"):gsub("/", "_")), 10, self.base64, common.base64)
   if name then
     return name, "in base64"
   end

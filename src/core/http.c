@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define MAX_SHOWN_NAME 28  /* shorter than any token, longer than most names */
+
 static bool token_char(char c)
 {
     if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
@@ -74,19 +76,27 @@ bool ag_http_header(ag_view block, const char *name, ag_view *value)
     return false;
 }
 
+/* How a header is named in an error: not at all when its name is as long as a token that stands in the wrong place, and
+ * only as far as it is a name, for the rest may be a value. */
+static ag_view shown_name(ag_view name)
+{
+    ag_view shown = { name.p, token_len(name) };
+    return shown.n > MAX_SHOWN_NAME ? AG_LIT("that is not shown") : shown;
+}
+
 bool ag_http_check_header(ag_view name, ag_view value, ag_err *e)
 {
-    size_t token = token_len(name);     /* only this much of a bad name is shown: the rest may be a value */
-    int shown = token > 64 ? 64 : (int)token;
+    ag_view shown = shown_name(name);
     size_t i;
-    if (token == 0)
+    if (shown.n == 0)
         return ag_fail(e, AG_E_INVALID_ARGUMENT, "a header's name is empty or starts with a bad character");
-    if (token != name.n)
-        return ag_fail(e, AG_E_INVALID_ARGUMENT, "the name of header %.*s holds a bad character", shown, name.p);
+    if (!ag_http_is_token(name))
+        return ag_fail(e, AG_E_INVALID_ARGUMENT, "the name of header %.*s holds a bad character", (int)shown.n, shown.p);
     for (i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
         if ((c < 0x20 && c != '\t') || c == 0x7F)
-            return ag_fail(e, AG_E_INVALID_ARGUMENT, "the value of header %.*s holds a control character", shown, name.p);
+            return ag_fail(e, AG_E_INVALID_ARGUMENT, "the value of header %.*s holds a control character",
+                           (int)shown.n, shown.p);
     }
     return true;
 }
