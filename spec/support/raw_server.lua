@@ -42,6 +42,18 @@ function M.pid()
   return math.floor(pid)
 end
 
+--- How many descriptors this process has open, those of collectable files closed first.
+function M.descriptors()
+  collectgarbage()
+  collectgarbage()
+  local n, pipe = 0, assert(io.popen("ls /proc/" .. M.pid() .. "/fd"))
+  for _ in pipe:lines() do
+    n = n + 1
+  end
+  pipe:close()
+  return n
+end
+
 --- Runs a script in a new interpreter of the same kind (AUTHGEAR_LUA, where that is set); gives what it printed. vars: NAME=value for it.
 function M.run(script, vars)
   local name = os.tmpname()
