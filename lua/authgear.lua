@@ -50,7 +50,10 @@ authgear.null = core.null
 --- Marks a table as an array, so that it is written as [] when it is empty.
 ---@param list table
 ---@return table list
-authgear.array = core.array
+function authgear.array(list)
+  check.value("array", 1, "list", list, "table")
+  return core.array(list)
+end
 
 --- Storages to pass as `storage`.
 authgear.storage = { file = storage.file, memory = storage.memory }
