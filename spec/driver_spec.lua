@@ -6,6 +6,7 @@ local authgear = require "authgear"
 local core = require "authgear.core"
 local fake_server = require "spec.support.fake_server"
 local fake_storage = require "spec.support.fake_storage"
+local files = require "spec.support.files"
 
 if rawget(_G, "jit") then
   require("jit").off() -- hooks are not called by compiled code
@@ -226,8 +227,7 @@ end)
 
 describe("an interrupted refresh", function()
   it("holds no lock of a storage in memory or in files", function()
-    local dir = os.tmpname()
-    os.remove(dir)
+    local dir = files.temp_dir(true)
     for _, storage in ipairs { authgear.storage.memory(), authgear.storage.file { dir = dir } } do
       local world = new_world { storage = storage }
       local other = assert(authgear.new { endpoint = world.server.endpoint, client_id = world.server.client_id,
@@ -244,7 +244,7 @@ describe("an interrupted refresh", function()
       other:close()
       world.client:close()
     end
-    os.execute("rm -rf '" .. dir .. "'")
+    files.remove(dir)
   end)
 
   -- What a user's own client in Lua gives back can be lost between its return and our first instruction.

@@ -57,10 +57,23 @@ static bool settled(const refresh_flow *r)
     return r->forced && s->record.forced && ag_record_fresh(&c->env, &s->record);
 }
 
+static void store_again(ag_flow *f, const ag_input *in);
+
+/* Tried a few times: a full disk must not lose the login, nor a moment without memory. What the server gave stays
+ * in memory, unseen, and the next refresh begins by storing it. */
+static void try_again_or_give_up(ag_flow *f, const ag_err *e)
+{
+    refresh_flow *r = (refresh_flow *)f;
+    if (++r->store_tries < AG_STORE_TRIES)
+        ag_flow_sleep(f, AG_STORE_PAUSE_S, store_again);
+    else
+        give_up(f, e);
+}
+
 static void store_unsaved(ag_flow *f)
 {
     if (!ag_flow_want_stored(f, &f->client->session.unsaved, on_stored))
-        give_up(f, &f->err);
+        try_again_or_give_up(f, &f->err);
 }
 
 static void adopt_unsaved(ag_flow *f)
@@ -77,17 +90,12 @@ static void store_again(ag_flow *f, const ag_input *in)
     store_unsaved(f);
 }
 
-/* A full disk must not lose the login: what the server gave stays in memory, unseen,
- * and the next refresh begins by storing it. */
 static void on_stored(ag_flow *f, const ag_input *in)
 {
-    refresh_flow *r = (refresh_flow *)f;
     if (in->ok)
         adopt_unsaved(f);
-    else if (++r->store_tries < AG_STORE_TRIES)
-        ag_flow_sleep(f, AG_STORE_PAUSE_S, store_again);
     else
-        give_up(f, in->err);
+        try_again_or_give_up(f, in->err);
 }
 
 static void on_ended(ag_flow *f, const ag_input *in)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/json_scan.h"
+#include "core/utf8.h"
 #include "lua/core_private.h"
 
 typedef struct holder {
@@ -129,13 +130,15 @@ static cJSON *make_string(writer *w, int i)
     ag_buf b;
     ag_str text = { NULL, 0 };
     cJSON *v = NULL;
+    if (!ag_utf8_valid(ag_lua_check_view(w->L, i)))
+        return refuse(w, "a string is not valid UTF-8");
     ag_buf_init(&b, &ag_alloc_default, AG_BUF_NO_LIMIT);
     ag_json_write_string(&b, ag_lua_check_view(w->L, i));
     if (ag_buf_take(&b, &text))
         v = cJSON_CreateRaw(text.p);
     ag_str_free(&ag_alloc_default, &text);
     ag_buf_free(&b);
-    return v != NULL ? v : refuse(w, "a string is not valid UTF-8");
+    return v;       /* NULL: out of memory */
 }
 
 static cJSON *make_number(writer *w, int i)
@@ -185,15 +188,7 @@ static cJSON *make_array(writer *w, int i, int depth)
 
 static bool plain_key(const char *p, size_t n)
 {
-    ag_buf b;
-    bool ok;
-    if (memchr(p, '\0', n) != NULL)
-        return false;
-    ag_buf_init(&b, &ag_alloc_default, AG_BUF_NO_LIMIT);
-    ag_json_write_string(&b, (ag_view){ p, n });
-    ok = !b.bad;
-    ag_buf_free(&b);
-    return ok;
+    return memchr(p, '\0', n) == NULL && ag_utf8_valid((ag_view){ p, n });
 }
 
 static cJSON *make_object(writer *w, int i, int depth)
