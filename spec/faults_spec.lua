@@ -14,7 +14,7 @@ local ALWAYS = 1000 -- times: libcurl repeats a GET by itself when a kept connec
 local FAULTS = {
   { kind = "reset", code = "network", retryable = true },
   { kind = "close", code = "network", retryable = true },
-  { kind = "hang", code = "timeout", retryable = true, patience = 0.3 },
+  { kind = "hang", code = "timeout", retryable = true, patience = 0.2 },
   { kind = "truncate", code = "network", retryable = true },
   { kind = "not_http", code = "invalid_response", retryable = false },
   { kind = "garbage", code = "invalid_response", retryable = false, status = 200 },
@@ -35,6 +35,10 @@ local FAULTS = {
   { kind = "drip", ms = 1, bytes = 200 },
 }
 
+-- To what only reads, the two moments look the same: on one Lua they are both tried all the same.
+local VERSION = rawget(_G, "jit") and "jit" or _VERSION:match "%d%.%d"
+local READING = (os.getenv "AUTHGEAR_SOAK" or VERSION == "5.4") and { "before", "after" } or { "before" }
+
 local ONLY_AFTER = { truncate = true, drip = true, patch = true }
 
 local function name_of(fault, when)
@@ -54,7 +58,7 @@ end
 -- Runs `case` for each fault at each moment that there is.
 local function each(faults, moments, case)
   for _, fault in ipairs(faults) do
-    for _, when in ipairs(moments) do
+    for _, when in ipairs((ONLY_AFTER[fault.kind] and moments == READING) and { "after" } or moments) do
       if when == "after" or not ONLY_AFTER[fault.kind] then
         it(name_of(fault, when), function()
           case(fault, when)
@@ -214,7 +218,7 @@ describe("a fault", function()
     for _, fault in ipairs(FAULTS) do
       faults[#faults + 1] = fault
     end
-    each(faults, { "before", "after" }, function(fault, when)
+    each(faults, READING, function(fault, when)
       local expected = fault
       if fault.kind == "answer" and fault.status == 200 then
         expected = { code = "discovery", retryable = false }
@@ -244,7 +248,7 @@ describe("a fault", function()
         faults[#faults + 1] = fault
       end
     end
-    each(faults, { "before", "after" }, function(fault, when)
+    each(faults, READING, function(fault, when)
       if storage == nil then
         begin "native"
       end
@@ -295,7 +299,7 @@ describe("a fault", function()
         breaks[#breaks + 1] = fault
       end
     end
-    each(breaks, { "before", "after" }, function(fault, when)
+    each(breaks, READING, function(fault, when)
       local client = open("native", fault)
       order(fault, "app", when)
       check_error(fault, client:fetch(dev.app .. "/api/hello", { max_body = 65536 }))
