@@ -136,7 +136,12 @@ describe("the file store", function()
 
     it("without a home in the environment in the user's own", function()
       local home = files.sh("getent passwd $(id -u) | cut -d: -f6")
-      assert.equal(home .. "/.local/share/authgear", with_env("-u XDG_DATA_HOME -u HOME", print_dir))
+      local found = with_env("-u XDG_DATA_HOME -u HOME", print_dir)
+      if home == "" then -- a user nobody knows, as in some containers
+        assert.truthy(found:find("^nil\tstorage\tno data directory is known"), found)
+      else
+        assert.equal(home .. "/.local/share/authgear", found)
+      end
     end)
 
     it("and makes it there", function()
