@@ -20,7 +20,8 @@ local KINDS = {
   seconds = { bad = { "1", true, {}, 0, -1, -0.5, NAN, INF, -INF, 1e10 }, good = { 1, 0.001, 3600 } },
   count = { bad = { "1", true, {}, -1, 0.5, NAN, INF, -INF, 2 ^ 54 }, good = { 0, 1, 2 ^ 40 } },
   few = { bad = { "1", true, {}, -1, 0.5, NAN, INF, 101, 2 ^ 32 }, good = { 0, 1, 100 } },
-  texts = { bad = { 1, "x", true, {}, { 1 }, { "a", 2 }, { "" }, { "a\0" }, { a = "b" } }, good = { { "https://app.test" }, { "a", "b" } } },
+  texts = { bad = { 1, "x", true, {}, { 1 }, { "a", 2 }, { "" }, { "a\0" }, { a = "b" } },
+    good = { { "https://app.test" }, { "a", "b" } } },
   policy = { bad = { 1, true, {}, "", "Retry", "retry " }, good = { "return", "retry", "clear", nothing } },
 }
 
@@ -271,7 +272,9 @@ describe("wrong use", function()
 
   it("of bodies that exclude each other", function()
     local c = client()
-    for _, init in ipairs { { body = "", json = 1 }, { body = "", form = {} }, { json = 1, form = {} }, { json = false, body = nothing } } do
+    for _, init in ipairs {
+      { body = "", json = 1 }, { body = "", form = {} }, { json = 1, form = {} }, { json = false, body = nothing },
+    } do
       assert_raised(raised(function() return (c:fetch(fake.APP, init)) end), "fetch", 2, "exclude each other", "bodies")
     end
   end)

@@ -1,6 +1,6 @@
 -- No token, code, verifier, client secret or state in any error, log line, traceback or event, whatever the servers
 -- say: every public function goes through every kind of bad answer, with canaries for secrets.
--- takes: 12
+-- takes: 8
 
 local core = require "authgear.core"
 local canary = require "spec.support.canary"

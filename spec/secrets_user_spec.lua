@@ -1,6 +1,6 @@
 -- No secret in what comes out when the user's own code fails: every callback, at every place where it is called, raises
 -- or gives up with all it was given. What it raised itself is its own affair; what this library says, shows nothing.
--- takes: 8
+-- takes: 3
 
 local authgear = require "authgear"
 local canary = require "spec.support.canary"

@@ -1,0 +1,40 @@
+-- Shows that something can be done again and again: memory of ours, Lua's and file descriptors stay where they were.
+-- Needs a test build, which counts its blocks. Must never measure before what is made once has been made.
+
+local core = require "authgear.core"
+local files = require "spec.support.files"
+
+local steady = {}
+
+local SLACK_BYTES = 1024 -- of as many blocks: what is held in them is not of the same length each time
+local SLACK_KB = 64 -- of Lua's memory: what the interpreter keeps of its own
+
+local function measure()
+  collectgarbage()
+  collectgarbage()
+  local _, blocks, bytes = core.test_alloc(0)
+  return { blocks = blocks, bytes = bytes, descriptors = files.descriptors(), kb = collectgarbage("count") }
+end
+
+--- Does it `times` (1000) times, and raises if anything has grown by then. do_it gets the number of the turn.
+function steady.check(do_it, times)
+  times = times or 1000
+  for i = 1, 50 do
+    do_it(i)
+  end
+  local before = measure()
+  for i = 1, times do
+    do_it(i)
+  end
+  local after = measure()
+  for what, slack in pairs { blocks = 0, bytes = SLACK_BYTES, descriptors = 0 } do
+    if after[what] > before[what] + slack then
+      error(("%s: %d before, %d after %d times"):format(what, before[what], after[what], times), 2)
+    end
+  end
+  if after.kb > before.kb + SLACK_KB then
+    error(("%d KB of Lua memory before, %d after %d times"):format(before.kb, after.kb, times), 2)
+  end
+end
+
+return steady
