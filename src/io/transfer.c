@@ -93,8 +93,9 @@ void ag_transfer_finish(ag_transfer *t, CURLcode code)
 {
     long version = 0;
     t->finished = true;
-    if (curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK && version == CURL_HTTP_VERSION_2_0)
-        t->pool->h2_count++;
+    if (t->host != 0 && curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
+        version == CURL_HTTP_VERSION_2_0)
+        ag_h2_answered(t->pool, t->host);
     if (code == CURLE_OK && !t->headers_done)
         code = CURLE_WEIRD_SERVER_REPLY;
     if (code != CURLE_OK && t->err.code == AG_E_NONE)

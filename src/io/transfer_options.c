@@ -6,11 +6,6 @@
 
 #include "io/transfer_private.h"
 
-/* libcurl 7.88 sends RST_STREAM after every HTTP/2 exchange, even a finished one, and servers that
- * count those (1000 in a burst, with nghttp2) then end the connection under the next request. So no
- * connection is used that often. A prime: hosts that take turns all get theirs. */
-enum { H2_RENEW = 797 };
-
 /* Only what a failed set-up would make unsafe or useless is checked. */
 static bool set_or_fail(CURLcode code, ag_err *e)
 {
@@ -234,7 +229,8 @@ bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
         (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)r->fresh);
         t->set.fresh = r->fresh;
     }
-    last = t->pool->h2_count % H2_RENEW == H2_RENEW - 1;
+    t->host = ag_h2_host(&host);
+    last = ag_h2_is_worn(t->pool, t->host);
     if (last != t->set.last) {
         (void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, (long)last);
         t->set.last = last;

@@ -16,6 +16,13 @@ typedef enum ag_body_kind { AG_BODY_UNSET, AG_BODY_NONE, AG_BODY_HEAD, AG_BODY_P
 /* What the receiver said of the answer's body. */
 typedef enum ag_body_mode { AG_MODE_UNDECIDED, AG_MODE_STREAM, AG_MODE_COLLECT, AG_MODE_DROP } ag_body_mode;
 
+/* How often HTTP/2 has served a host (transfer_h2.c). */
+enum { AG_H2_HOSTS = 8 };
+typedef struct ag_h2_use {
+    uint32_t host;          /* a hash; 0: free */
+    unsigned answers;
+} ag_h2_use;
+
 struct ag_pool {
     ag_alloc a;
     unsigned refs;
@@ -29,7 +36,7 @@ struct ag_pool {
     ag_sockets sockets;
     ag_str proxy, no_proxy, ca_file;
     long max_connections;
-    unsigned h2_count;      /* answers over HTTP/2 */
+    ag_h2_use h2[AG_H2_HOSTS];
 };
 
 /* What the easy handle is set to now, so that only differences are set again. */
@@ -52,6 +59,7 @@ struct ag_transfer {
     ag_err err;
 
     /* request */
+    uint32_t host;          /* for transfer_h2.c */
     ag_buffer url;          /* what CURLOPT_URL is set to */
     CURLU *parsed;          /* the same, once it has been asked for twice; NULL before */
     ag_buffer header_text;  /* wiped after each exchange */
@@ -102,6 +110,11 @@ bool ag_transfer_headers_build(ag_transfer *t, const ag_request *r, struct curl_
 
 /* transfer_callbacks.c */
 void ag_transfer_callbacks_set(ag_transfer *t);
+
+/* transfer_h2.c */
+uint32_t ag_h2_host(const ag_host *h);
+void ag_h2_answered(ag_pool *p, uint32_t host);
+bool ag_h2_is_worn(const ag_pool *p, uint32_t host);    /* is the next request this connection's last? */
 
 /* curl_error.c */
 void ag_curl_error(ag_transfer *t, CURLcode code);
