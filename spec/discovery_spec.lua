@@ -232,7 +232,9 @@ describe("a discovery document", function()
     local clients = {}
     for i, case in ipairs(CASES) do
       if type(case[4]) == "table" or #case[4] < 30000 then
-        clients[#clients + 1] = client_of(case[4], i % 2 == 0 and stored or nil)
+        local client, _, p = client_of(case[4], i % 2 == 0 and stored or nil)
+        p.seen = nil
+        clients[#clients + 1] = client
       end
     end
     steady.check(function(i)

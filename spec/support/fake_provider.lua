@@ -68,7 +68,7 @@ function fake.metadata()
 end
 
 --- A provider. Fields to change: `answers[target]`, a function(request, provider) that answers instead of the default
---- (nil: the default all the same); `on_secret(name, value)`, told of every secret it makes or sees.
+--- (nil: the default all the same); `seen`, the requests so far, or nil; `on_secret(name, value)`, told of every secret it makes or sees.
 function fake.new()
   return setmetatable({ serial = 0, answers = {}, counts = {}, seen = {}, on_secret = function() end, lifetime = 1800,
     ahead = 0 }, Provider)
@@ -142,7 +142,9 @@ end
 function Provider:send(request)
   local target = fake.target(request.url)
   self.counts[target] = (self.counts[target] or 0) + 1
-  self.seen[#self.seen + 1] = request
+  if self.seen then
+    self.seen[#self.seen + 1] = request
+  end
   local answer = self.answers[target]
   if answer then
     local res, err = answer(request, self)

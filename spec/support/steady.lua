@@ -33,7 +33,7 @@ function steady.check(do_it, times)
     end
   end
   if after.kb > before.kb + SLACK_KB then
-    error(("%d KB of Lua memory before, %d after %d times"):format(before.kb, after.kb, times), 2)
+    error(("%.0f KB of Lua memory before, %.0f after %d times"):format(before.kb, after.kb, times), 2)
   end
 end
 
