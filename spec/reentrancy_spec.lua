@@ -457,6 +457,97 @@ describe("a host", function()
   end)
 end)
 
+describe("two clients with one storage", function()
+  local function pair()
+    local world = logged_in()
+    local options = {}
+    for key, value in pairs(world.options) do
+      options[key] = value
+    end
+    options.storage = fake_storage.new(world.medium)
+    world.other = assert(authgear.new(options))
+    return world
+  end
+
+  it("a record that took long to read does not replace a newer one", function()
+    local world = pair()
+    local get, slow = world.options.storage.get, true
+    world.options.storage.get = function(self, name)
+      local text = get(self, name)
+      if slow then
+        slow = false
+        world.host:sleep(5)
+      end
+      return text
+    end
+    world:expire()
+    world:in_task(function()
+      return world.other:refresh_access_token_if_needed()
+    end)
+    world:go(function() -- reads what that brought, for five seconds
+      return world.client:fetch(world.server.app .. "/x")
+    end)
+    world:in_task(function()
+      world.host:sleep(1)
+      assert(world.other:refresh_access_token())
+      assert(world.client:refresh_access_token_if_needed())
+      assert.equal(world.other:access_token(), world.client:access_token())
+    end)
+    assert.is_false(slow)
+    assert.equal(world.other:access_token(), world.client:access_token())
+  end)
+
+  it("what a fetch learns from the storage is shown while it is still under way", function()
+    local world = pair()
+    world:in_task(function()
+      return world.other:refresh_access_token()
+    end)
+    local shown
+    local send = world.server.send
+    world.server.send = function(self, request)
+      shown = world.client:access_token()
+      return send(self, request)
+    end
+    world:in_task(function()
+      return world.client:fetch(world.server.app .. "/x")
+    end)
+    assert.equal(world.other:access_token(), shown)
+  end)
+
+  it("who waited for a refresh that came to nothing has one of its own", function()
+    local world = pair()
+    world:expire()
+    local sleep = world.host.host.sleep
+    local mark = {}
+    local failing = false
+    world.client._runtime.host = { spawn = world.host.host.spawn, await = world.host.host.await, sleep = function(seconds)
+      if failing then
+        failing = false
+        error(mark)
+      end
+      return sleep(seconds)
+    end }
+    world.medium.owner = "another process"
+    local first = world:go(function()
+      return world.client:refresh_access_token_if_needed()
+    end)
+    local second = world:go(function()
+      sleep(0.001)
+      return world.client:refresh_access_token_if_needed()
+    end)
+    world:go(function()
+      sleep(0.1)
+      failing = true
+      sleep(0.1)
+      world.medium.owner = nil
+    end)
+    world:run()
+    assert.equal(mark, first.raised)
+    assert.is_true(second.results[1], tostring(second.results[2]))
+    assert.equal(1, world.server.counts.refresh)
+  end)
+end)
+
 describe("user code that raises", function()
   it("in a fetch's own functions leaves the client usable", function()
     local world = logged_in()

@@ -195,8 +195,10 @@ describe("a thousand callers", function()
         return ok, err
       end)
     end
+    local began = world.host.time
     world:run()
     assert.equal(1, world.server.counts.refresh)
+    assert.is_true(world.host.time - began < 0.5, "the waiters were not woken, they looked again by themselves")
   end)
 
   it("who force a refresh of the same token lead to one", function()
