@@ -1,6 +1,8 @@
 /* core_json: JSON text to Lua values and back. A tree is owned by a userdata while values
  * are made from it, since making them can raise. Must never recurse past the scanner's depth. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json_scan.h"
@@ -141,19 +143,48 @@ static cJSON *make_string(writer *w, int i)
     return v;       /* NULL: out of memory */
 }
 
+/* Equal, and not by a tolerance. */
+static bool same_number(double a, double b)
+{
+    return !(a < b) && !(a > b);
+}
+
+/* The shortest text that reads back as d (cJSON's own is off by some in the sixteenth digit), with a point whatever
+ * the locale. */
+static void write_double(char *out, size_t size, double d)
+{
+    int digits = 15;
+    size_t from, to = 0;
+    if (d == floor(d) && fabs(d) <= 9007199254740992.0) {
+        (void)snprintf(out, size, "%.0f", d);
+        return;
+    }
+    do
+        (void)snprintf(out, size, "%.*g", digits, d);
+    while (digits++ < 17 && !same_number(strtod(out, NULL), d));
+    for (from = 0; out[from] != '\0'; from++) {
+        if (strchr("0123456789+-e", out[from]) != NULL)
+            out[to++] = out[from];
+        else if (to > 0 && out[to - 1] != '.')
+            out[to++] = '.';
+    }
+    out[to] = '\0';
+}
+
 static cJSON *make_number(writer *w, int i)
 {
     lua_Number d = lua_tonumber(w->L, i);
+    char text[40];
 #if LUA_VERSION_NUM >= 503
     if (lua_isinteger(w->L, i)) {
-        char text[32];
         (void)lua_integer2str(text, sizeof text, lua_tointeger(w->L, i));
         return cJSON_CreateRaw(text);
     }
 #endif
     if (d != d || d - d != 0)
         return refuse(w, "NaN and infinities are not JSON");
-    return cJSON_CreateNumber((double)d);
+    write_double(text, sizeof text, (double)d);
+    return cJSON_CreateRaw(text);
 }
 
 static bool is_array(lua_State *L, int i)
@@ -168,10 +199,25 @@ static bool is_array(lua_State *L, int i)
     return marked;
 }
 
+/* Has the table at i other keys than 1 to n? */
+static bool has_other_keys(lua_State *L, int i, size_t n)
+{
+    size_t count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, i) != 0) {
+        count++;
+        lua_pop(L, 1);
+    }
+    return count != n;
+}
+
 static cJSON *make_array(writer *w, int i, int depth)
 {
-    cJSON *v = cJSON_CreateArray();
+    cJSON *v;
     size_t n = lua_rawlen(w->L, i), k;
+    if (has_other_keys(w->L, i, n))
+        return refuse(w, "a list has a gap, or other keys as well");
+    v = cJSON_CreateArray();
     for (k = 1; v != NULL && k <= n; k++) {
         cJSON *item;
         lua_rawgeti(w->L, i, (int)k);
@@ -219,8 +265,6 @@ static cJSON *make_object(writer *w, int i, int depth)
 static cJSON *make(writer *w, int i, int depth)
 {
     lua_State *L = w->L;
-    if (depth > AG_JSON_MAX_DEPTH)
-        return refuse(w, "tables are too deep, or hold themselves");
     switch (lua_type(L, i)) {
     case LUA_TSTRING:
         return make_string(w, i);
@@ -231,6 +275,8 @@ static cJSON *make(writer *w, int i, int depth)
     case LUA_TLIGHTUSERDATA:
         return lua_touserdata(L, i) == NULL ? cJSON_CreateNull() : refuse(w, "a value cannot be written as JSON");
     case LUA_TTABLE:
+        if (depth == AG_JSON_MAX_DEPTH)
+            return refuse(w, "tables are too deep, or hold themselves");
         return is_array(L, i) ? make_array(w, i, depth + 1) : make_object(w, i, depth + 1);
     default:
         return refuse(w, "a value cannot be written as JSON");
