@@ -47,6 +47,7 @@ local function sync(runtime)
   if client._runtime == runtime and client._version ~= version then
     client._access_token = core.access_token(runtime.core)
     client._version = version
+    runtime.own_headers = nil -- see fetching.lua
   end
 end
 
@@ -123,7 +124,7 @@ on[fx.LOCK] = function(runtime, flow, run)
   if is_held_by_another(lock, flow) then
     run.lock_tries = (run.lock_tries or 0) + 1
     if run.lock_tries % TRIES_BEFORE_COLLECTING == 0 then
-      collectgarbage() -- the holder's coroutine may have been thrown away
+      collectgarbage() -- the holder's coroutine may have been thrown away; the next time finds out
     end
     return feed(flow, false)
   end

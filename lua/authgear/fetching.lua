@@ -9,6 +9,7 @@ local response = require "authgear.response"
 
 local POLICIES = { ["return"] = 0, retry = 1, clear = 2 }
 local ASK = 3
+local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 local HEADERS_OF_OURS = { ["content-length"] = true, ["transfer-encoding"] = true, ["connection"] = true }
 
 local M = {}
@@ -163,8 +164,34 @@ local function attach_body(fetch, request, flow)
   request.source_length = fetch.body_length
 end
 
+-- The lines that the flow has put after the caller's headers, kept for send_at_once until the session changes.
+local function keep_own_headers(runtime, fetch, headers)
+  local client = runtime.client
+  local own = headers:sub(#fetch.block + 1)
+  local ending = "Bearer " .. tostring(client._access_token) .. "\r\n"
+  if client._runtime == runtime and own:sub(-#ending) == ending then
+    runtime.own_headers = own
+  end
+end
+
+local function feed_answer(flow, fetch, url, answer, code, message, retryable)
+  if not answer then
+    return core.feed_error(flow, code or "network", message, retryable)
+  end
+  fetch.answer, fetch.url = answer, url
+  return core.feed_answer(flow, answer.status, answer.headers)
+end
+
 local function send(runtime, flow, run, method, url, headers, max_body, secret)
   local fetch = run.fetch
+  local first = fetch.first
+  if first then
+    fetch.first = nil
+    return feed_answer(flow, fetch, url, first.answer, first.code, first.message, first.retryable)
+  elseif fetch.plain and secret and not runtime.own_headers then
+    keep_own_headers(runtime, fetch, headers)
+  end
+  fetch.plain = false
   local request = {
     method = method, url = url, headers = headers, max_body = max_body, secret = secret,
     connect_timeout = runtime.connect_timeout, cancelled = fetch.cancelled,
@@ -184,53 +211,103 @@ local function send(runtime, flow, run, method, url, headers, max_body, secret)
       return core.feed_error(flow, "timeout", "the time for this call is over")
     end
   end
-  local answer, code, message, retryable = runtime.transport:send(request)
-  if not answer then
-    return core.feed_error(flow, code or "network", message, retryable)
-  end
-  fetch.answer, fetch.url = answer, url
-  return core.feed_answer(flow, answer.status, answer.headers)
+  return feed_answer(flow, fetch, url, runtime.transport:send(request))
 end
 
 local NO_INIT = {}
 
--- Reads the caller's options: the flow, and what its run keeps.
-local function prepare(runtime, url, init)
+-- Reads the caller's options that the request is made of: URL, method, header lines, which headers are among them, body.
+local function read(url, init)
   check.value("fetch", 1, "url", url, "text")
   check.options("fetch", 2, init, KNOWN)
-  init = init or NO_INIT
-  local block, has, body = "", NO_INIT, nil
-  if init ~= NO_INIT then
-    local lines
-    lines, has = header_block(init.headers or NO_INIT)
-    body = read_body(init, lines, has)
-    block = table.concat(lines)
-    if init.query then
-      url = with_query(url, init.query)
-    end
+  if init == nil then
+    return url, "GET", "", NO_INIT, nil
   end
+  local lines, has = header_block(init.headers or NO_INIT)
+  local body = read_body(init, lines, has)
+  if init.query then
+    url = with_query(url, init.query)
+  end
+  return url, init.method or (body and "POST" or "GET"), table.concat(lines), has, body
+end
+
+-- The flow, and what its run keeps.
+local function prepare(runtime, init, url, method, block, has, body, first)
   local policy = init.on_unauthorized or runtime.on_unauthorized
-  local flow, code, message, retryable = core.fetch_flow(runtime.core, init.method or (body and "POST" or "GET"), url,
-    block, body ~= nil, type(body) ~= "function", init.authorization ~= false and not has.authorization,
-    has["user-agent"] or false, POLICIES[policy] or ASK, init.max_redirects or runtime.max_redirects,
-    init.max_body or (init.sink and 2 ^ 53 or runtime.max_body))
+  local flow, code, message, retryable = core.fetch_flow(runtime.core, method, url, block, body ~= nil,
+    type(body) ~= "function", init.authorization ~= false and not has.authorization, has["user-agent"] or false,
+    POLICIES[policy] or ASK, init.max_redirects or runtime.max_redirects,
+    init.max_body or (init.sink and 2 ^ 53 or runtime.max_body), first ~= nil)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  return flow, { send = send, ask = ask, policy = policy, body = body, body_length = init.body_length,
-    sink = init.sink, cancelled = init.cancelled }
+  return flow, { send = send, ask = ask, policy = policy, body = body, body_length = init.body_length, sink = init.sink,
+    cancelled = init.cancelled, first = first, block = block, plain = not (has.authorization or has["user-agent"]) }
+end
+
+-- Has the stored record been left alone since we last read it?
+local function is_unchanged(runtime)
+  return runtime.adopted >= runtime.accesses and runtime.storage:changed() == false
+end
+
+-- Nearly every request needs nothing of its flow: the token is fresh, nobody has changed what is stored, the answer is no
+-- 401 and no redirect. So it is sent first, without one (which would cost more than all else here). Gives the response;
+-- or nil and, if it was sent, what came of it, which a flow takes on from there.
+local function send_at_once(runtime, url, method, block, body, timeout, max_body)
+  local transport, client, own = runtime.transport, runtime.client, runtime.own_headers
+  if not (own and transport.exchange) or runtime.due[1] or (runtime.has_look and not is_unchanged(runtime)) then
+    return nil
+  end
+  local version, now = core.fetch_at_once(runtime.core, url)
+  if version == nil or version ~= client._version or runtime.closed then
+    return nil
+  end
+  local headers = block == "" and own or block .. own
+  local status, lines, text, http_version = transport:exchange(method, url, headers, body, timeout,
+    runtime.connect_timeout, max_body, true)
+  if status and (status < 300 or (status >= 400 and status ~= 401)) then
+    return response.new(status, lines, text, http_version, url, runtime.decode)
+  end
+  local first = { began = now }
+  if status then
+    first.answer = { status = status, headers = lines, body = text, http_version = http_version }
+  else
+    first.code, first.message, first.retryable = lines, text, http_version
+  end
+  return nil, first
+end
+
+-- Is it one that send_at_once can send: nothing of the caller's has to be called, and the headers of ours go along?
+local function is_plain(init, method, has, body)
+  return METHODS[method] and type(body) ~= "function" and not (init.sink or init.cancelled or has.authorization
+    or has["user-agent"]) and init.authorization ~= false
 end
 
 --- See authgear.Client:fetch.
 ---@return authgear.Response|nil
 ---@return authgear.Error|nil
 function M.fetch(runtime, url, init)
-  local flow, fetch = prepare(runtime, url, init)
+  local answer, first
+  if init == nil then -- anything wrong with the URL is left to what follows
+    answer, first = send_at_once(runtime, url, "GET", "", nil, runtime.timeout, runtime.max_body)
+    if answer then
+      return answer
+    end
+  end
+  local method, block, has, body
+  url, method, block, has, body = read(url, init)
+  local timeout = init and init.timeout or runtime.timeout
+  if init and is_plain(init, method, has, body) then
+    answer, first = send_at_once(runtime, url, method, block, body, timeout, init.max_body or runtime.max_body)
+    if answer then
+      return answer
+    end
+  end
+  local flow, fetch = prepare(runtime, init or NO_INIT, url, method, block, has, body, first)
   if not flow then
     return nil, fetch
   end
-  local timeout = init and init.timeout or runtime.timeout
-  local run = { fetch = fetch, deadline = timeout and runtime.now() + timeout }
+  local run = { fetch = fetch, deadline = (first and first.began or runtime.now()) + timeout }
   local ok, err = driver.run(runtime, flow, run)
   if not ok then
     err.cause = fetch.cause

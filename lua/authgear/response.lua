@@ -59,6 +59,13 @@ end
 
 local M = {}
 
+--- Makes a response of what a transport's `exchange` gave.
+---@return authgear.Response
+function M.new(status, headers, body, http_version, url, decode)
+  return setmetatable({ status = status, body = body, http_version = http_version, url = url, _block = headers,
+    _decode = decode }, Response)
+end
+
 --- Makes the answer of a transport the caller's response (the same table).
 ---@return authgear.Response
 function M.of(answer, url, decode)

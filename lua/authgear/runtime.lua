@@ -143,7 +143,7 @@ function M.new(client, options)
     return nil, errors.new(code, message, retryable)
   end
   local runtime = {
-    client = client, core = handle, storage = store, transport = make_transport(options),
+    client = client, core = handle, storage = store, has_look = has_look, transport = make_transport(options),
     host = options.host or require "authgear.host.blocking", clock = options.clock, log = quiet_log(options.log),
     decode = options.json, refresh = refreshing.refresh, end_session = tasks.end_session, failure = failure,
     now = options.clock and options.clock.monotonic or core.now,

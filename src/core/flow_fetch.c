@@ -16,6 +16,7 @@ typedef struct fetch_flow {
     ag_policy policy;
     bool has_body, replayable, authorize, keep_user_agent;
     bool follow;
+    bool sent;              /* before we were made */
     bool replayed;          /* once is all */
 } fetch_flow;
 
@@ -73,16 +74,29 @@ static void on_refreshed(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
 }
 
+/* Nothing to refresh, nothing to store? */
+static bool is_ready(const ag_client *c)
+{
+    const ag_session *s = &c->session;
+    return s->unsaved.refresh_token.p == NULL
+        && (s->record.refresh_token.p == NULL || ag_session_usable(&c->env, s, none));
+}
+
+bool ag_fetch_goes_at_once(const ag_client *c, ag_view url)
+{
+    ag_url u;
+    ag_err ignored;
+    return c->session.record.access_token.p != NULL && is_ready(c) && ag_url_parse(url, &u, &ignored)
+        && u.fragment.p == NULL && ag_client_may_send_token(c, &u);
+}
+
 static void decide(ag_flow *f)
 {
-    const ag_client *c = f->client;
-    const ag_session *s = &c->session;
-    if (s->unsaved.refresh_token.p == NULL
-            && (s->record.refresh_token.p == NULL || ag_session_usable(&c->env, s, none))) {
+    if (is_ready(f->client)) {
         send(f);
         return;
     }
-    ag_str_free(&c->env.alloc, &f->text);
+    ag_str_free(&f->client->env.alloc, &f->text);
     ag_flow_want(f, AG_FX_REFRESH, on_refreshed);
 }
 
@@ -105,7 +119,7 @@ static void on_looked(ag_flow *f, const ag_input *in)
 static void start_fetch(ag_flow *f)
 {
     const fetch_flow *x = (const fetch_flow *)f;
-    if (!x->authorize)
+    if (!x->authorize || x->sent)
         send(f);
     else if (f->client->has_look)
         ag_flow_want(f, AG_FX_LOOK, on_looked);
@@ -313,6 +327,7 @@ static bool set_up(fetch_flow *x, const ag_fetch_options *o, ag_err *e)
     x->has_body = o->has_body;
     x->replayable = o->replayable;
     x->keep_user_agent = o->keep_user_agent;
+    x->sent = o->sent;
     x->max_body = o->max_body;
     x->hops_left = o->max_redirects;
     x->follow = o->max_redirects > 0;

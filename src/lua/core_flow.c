@@ -119,7 +119,7 @@ static int l_login_finish_flow(lua_State *L)
 }
 
 /* fetch_flow(client, method, url, headers, has_body, replayable, authorize, keep_user_agent, policy,
- *            max_redirects, max_body) -> flow | nil, code, message, retryable */
+ *            max_redirects, max_body, sent) -> flow | nil, code, message, retryable */
 static int l_fetch_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
@@ -136,9 +136,26 @@ static int l_fetch_flow(lua_State *L)
     o.policy = (ag_policy)luaL_checkinteger(L, 9);
     o.max_redirects = (unsigned)luaL_checkinteger(L, 10);
     o.max_body = (size_t)luaL_checknumber(L, 11);
+    o.sent = lua_toboolean(L, 12);
     u = new_flow(L);
     u->f = ag_fetch_flow(c, &o, &e);
     return u->f != NULL ? 1 : ag_lua_push_error(L, &e);
+}
+
+/* fetch_at_once(client, url) -> when it can be sent without a flow (see core/flow_fetch.h) and no event is due: the
+ * session's version, and the time as now() gives it; else nothing */
+static int l_fetch_at_once(lua_State *L)
+{
+    const ag_client *c = ag_lua_check_client(L, 1);
+    ag_view url;
+    if (lua_type(L, 2) != LUA_TSTRING)
+        return 0;
+    url.p = lua_tolstring(L, 2, &url.n);
+    if (c->manual_clock || c->session.n_events > 0 || !ag_fetch_goes_at_once(c, url))
+        return 0;
+    lua_pushnumber(L, (lua_Number)c->session.version);
+    lua_pushnumber(L, (lua_Number)c->env.boot_ms / 1000);
+    return 2;
 }
 
 /* ---- what it wants ---- */
@@ -342,6 +359,7 @@ static const luaL_Reg functions[] = {
     { "login_start_flow", l_login_start_flow },
     { "login_finish_flow", l_login_finish_flow },
     { "fetch_flow", l_fetch_flow },
+    { "fetch_at_once", l_fetch_at_once },
     { "want", l_want },
     { "feed", l_feed },
     { "feed_text", l_feed_text },

@@ -171,6 +171,38 @@ function Transport:send(req)
   return { status = status, headers = headers, body = body, http_version = version }
 end
 
+local function answer_of(status, headers, body, version, sent)
+  if type(status) ~= "userdata" then
+    return status, headers, body, version, sent
+  end
+  local answer, code, message, retryable -- slow, as above
+  answer, code, message, retryable, sent = run(status, {})
+  if not answer then
+    return nil, code, message, retryable, sent
+  end
+  return answer.status, answer.headers, answer.body, answer.http_version
+end
+
+--- The same for requests that are made of nothing but plain fields, and without a table for the answer either: what
+--- is called all the time. See authgear.transport.request.
+---@param connect_timeout number
+---@return integer|nil status
+---@return string headers_or_code
+---@return string|nil body_or_message
+---@return string|boolean|nil http_version_or_retryable
+---@return boolean|nil sent
+function Transport:exchange(method, url, headers, body, timeout, connect_timeout, max_body, secret)
+  local pool = self.pool
+  if not pool then
+    local code, message, retryable
+    pool, code, message, retryable = open(self)
+    if not pool then
+      return nil, code, message, retryable, false
+    end
+  end
+  return answer_of(pool:send(method, url, headers, body, timeout, connect_timeout, max_body, false, secret))
+end
+
 --- The same in two halves, for what must not be lost: a Ctrl-C in lua.c raises the moment a C function
 --- returns, and the answer is then still in the object. `cancelled` is not asked.
 ---@param req authgear.transport.request without source and sink
