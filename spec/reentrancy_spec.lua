@@ -395,7 +395,7 @@ describe("a host", function()
     assert.is_table(authgear.new(options))
   end)
 
-  -- The one of docs/hosts.md, without timers.
+  -- One whose wake resumes on the spot, and which knows no time.
   local function tiny_host()
     local running = require("authgear.running").running
     local host, queue = {}, {}
@@ -431,11 +431,33 @@ describe("a host", function()
     return host
   end
 
-  it("may resume the waiter from inside wake", function()
-    local host = tiny_host()
+  -- The one that docs/hosts.md shows, made from its text.
+  local function documented_host()
+    local file = assert(io.open "docs/hosts.md")
+    local text = file:read "*a"
+    file:close()
+    for block in text:gmatch "```lua\n(.-)```" do
+      if block:find("function host.update", 1, true) then
+        local time = 0
+        local chunk = assert((loadstring or load)("local now = ...\n" .. block .. "\nreturn host, function() return #queue end"))
+        local host, waiting = chunk(function()
+          return time
+        end)
+        local update = host.update
+        function host.update()
+          time = time + 1 / 60
+          update()
+          return waiting() > 0
+        end
+        return host
+      end
+    end
+  end
+
+  local function twenty_callers(host)
     local medium = fake_storage.medium()
     local server = fake_server.new { lifetime = LIFETIME, pause = function()
-      host.sleep()
+      host.sleep(0.02)
     end }
     local client, answers = nil, 0
     host.spawn(function()
@@ -454,6 +476,14 @@ describe("a host", function()
     assert.equal(20, answers)
     assert.equal(1, server.counts.refresh)
     assert.is_nil(medium.owner)
+  end
+
+  it("may resume the waiter from inside wake", function()
+    twenty_callers(tiny_host())
+  end)
+
+  it("can be the one of docs/hosts.md", function()
+    twenty_callers(documented_host())
   end)
 end)
 

@@ -29,6 +29,7 @@ local function under_way(runtime)
   end
   if not runtime.host.await then
     collectgarbage()
+    collectgarbage() -- 5.2 and 5.3 need two for what the stack of a thrown away coroutine holds
   end
   return runtime.refreshing[1]
 end

@@ -5,6 +5,6 @@ local core = require "authgear.core"
 ---@class authgear.Host
 ---@field sleep fun(seconds: number) lets the running task wait
 ---@field spawn nil|fun(fn: function) runs fn as a task of its own, which the end of its caller does not end
----@field await nil|fun(start: fun(wake: function), seconds: number|nil): boolean calls start(wake), waits until wake
---- is called (true) or the seconds are over (false)
+---@field await nil|fun(start: fun(wake: function), seconds: number|nil) calls start(wake), waits until wake is called or
+--- the seconds are over; with spawn, or neither. docs/hosts.md has the whole contract
 return { sleep = core.sleep }
