@@ -34,12 +34,12 @@ local function select_events(run, event)
   return found
 end
 
--- Stored access tokens that grew old enough to need a refresh.
+-- Stored access tokens that grew old enough to need a refresh, here or (when an answer took long) at the server.
 local function count_expiries(run)
   local expiries = 0
   for i, token in ipairs(run.tokens) do
-    local replaced = run.tokens[i + 1] and run.tokens[i + 1].received or run.ended
-    if replaced - token.received >= DUE - SKEW then
+    local next_one = run.tokens[i + 1] or { received = run.ended }
+    if next_one.received - token.received >= DUE - SKEW or next_one.after_401 then
       expiries = expiries + 1
     end
   end
@@ -227,6 +227,25 @@ describe("one refresh", function()
       assert.is_true(one:refresh_access_token())
       assert.is_true(two:refresh_access_token())
       assert.equal(one:access_token(), two:access_token())
+      assert.equal(1, requests())
+    end)
+
+    it("by whoever has the lock; who waits for it too long says so, and keeps the session", function()
+      local client = open { lock_timeout = 0.2 }
+      sdk.log_in(dev, client)
+      clock.ahead = clock.ahead + 1700
+      local holder = assert(require("authgear.file").open { dir = dir, name = "default" })
+      assert.is_true(holder:try_lock())
+      for _ = 1, 2 do
+        local ok, err = client:refresh_access_token_if_needed()
+        assert.is_nil(ok)
+        assert.equal("lock_timeout", err.code)
+        assert.is_true(err.retryable)
+        assert.equal("AUTHENTICATED", client:session_state())
+      end
+      assert.equal(0, requests())
+      holder:close()
+      assert.is_true(client:refresh_access_token_if_needed())
       assert.equal(1, requests())
     end)
 

@@ -89,7 +89,10 @@ local function look_at_record(self)
     log_in(self)
   elseif record ~= tokens.last then
     tokens.last = record
-    tokens[#tokens + 1] = { token = token, received = tonumber(record:match '"received_wall_ms":(%d+)') }
+    tokens[#tokens + 1] = {
+      token = token, received = tonumber(record:match '"received_wall_ms":(%d+)'),
+      after_401 = record:find('"forced":1', 1, true) ~= nil,
+    }
   end
 end
 
