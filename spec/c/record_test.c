@@ -21,7 +21,7 @@ static bool fill(const ag_env *env, ag_record *r)
     ag_record_stamp(env, r, 300000);
     r->generation = 7;
     r->forced = true;
-    return ag_str_set(&env->alloc, &r->refresh_token, "refresh\"\\\n1", 11)
+    return ag_str_set(&env->alloc, &r->refresh_token, "refresh\"\\/1", 11)
         && ag_str_set(&env->alloc, &r->access_token, "access", 6)
         && ag_str_set(&env->alloc, &r->dpop_key_id, "key", 3);
 }
@@ -39,7 +39,7 @@ static tap_outcome there_and_back(const ag_alloc *a)
         bool ok = ag_record_encode(&env, &in, &owner, &text, &e)
             && ag_record_decode(&env, ag_str_view(&text), &owner, &out, &e);
         got = tap_outcome_of(ok, &e);
-        if (ok && !(tap_str_is(&out.refresh_token, "refresh\"\\\n1") && tap_str_is(&out.access_token, "access")
+        if (ok && !(tap_str_is(&out.refresh_token, "refresh\"\\/1") && tap_str_is(&out.access_token, "access")
                     && tap_str_is(&out.dpop_key_id, "key") && out.id_token.p == NULL && out.generation == 7 && out.forced
                     && out.received_boot_ms == 1000 && out.received_wall_ms == 5000 && out.expires_in_ms == 300000
                     && strcmp(out.boot_id, "boot-1") == 0 && ag_record_has_keys(&out)))
@@ -58,7 +58,7 @@ static tap_outcome copies(const ag_alloc *a)
     tap_outcome got = TAP_NO_MEMORY;
     memset(&out, 0, sizeof out);
     if (fill(&env, &in) && ag_record_copy(a, &out, &in))
-        got = tap_str_is(&out.refresh_token, "refresh\"\\\n1") && out.refresh_token.p != in.refresh_token.p ? TAP_DONE : TAP_WRONG;
+        got = tap_str_is(&out.refresh_token, "refresh\"\\/1") && out.refresh_token.p != in.refresh_token.p ? TAP_DONE : TAP_WRONG;
     ag_record_free(a, &in);
     ag_record_free(a, &out);
     return got;
@@ -83,6 +83,12 @@ static const struct {
     { HEAD ",\"refresh_token\":\"r\",\"refresh_token\":\"s\"}", AG_E_STORAGE_DAMAGED },
     { HEAD ",\"refresh_token\":\"r\\u0000\"}", AG_E_STORAGE_DAMAGED },
     { HEAD ",\"refresh_token\":\"\"}", AG_E_STORAGE_DAMAGED },
+    { HEAD ",\"refresh_token\":\"r\\r\\nX: 1\"}", AG_E_STORAGE_DAMAGED },
+    { HEAD ",\"refresh_token\":\"r s\"}", AG_E_STORAGE_DAMAGED },
+    { HEAD ",\"access_token\":\"a\\u00e4\"" TIMES "}", AG_E_STORAGE_DAMAGED },
+    { HEAD ",\"id_token\":\"a\\tb\"}", AG_E_STORAGE_DAMAGED },
+    { HEAD ",\"device_secret\":\"a\\u007f\"}", AG_E_STORAGE_DAMAGED },
+    { HEAD ",\"device_secret\":\"a~\"}", AG_E_NONE },
     { HEAD ",\"refresh_token\":1}", AG_E_STORAGE_DAMAGED },
     { HEAD ",\"refresh_token\":null}", AG_E_STORAGE_DAMAGED },
     { HEAD ",\"access_token\":\"a\"}", AG_E_STORAGE_DAMAGED },

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define MAX_CREDENTIAL ((size_t)1 << 17)
 #define MAX_SHOWN_NAME 28  /* shorter than any token, longer than most names */
 
 static bool token_char(char c)
@@ -24,6 +25,17 @@ static size_t token_len(ag_view v)
 bool ag_http_is_token(ag_view v)
 {
     return v.n > 0 && token_len(v) == v.n;
+}
+
+bool ag_http_is_credential(ag_view v)
+{
+    size_t i;
+    if (v.n == 0 || v.n > MAX_CREDENTIAL)
+        return false;
+    for (i = 0; i < v.n; i++)
+        if (v.p[i] < 0x21 || v.p[i] > 0x7e)
+            return false;
+    return true;
 }
 
 static bool blank(char c)

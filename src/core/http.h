@@ -18,6 +18,8 @@ bool ag_http_next_header(ag_view block, size_t *pos, ag_view *name, ag_view *val
 /* A header that may be sent: name is a token, value has no control character but tab, no CR, LF, NUL.
  * e: AG_E_INVALID_ARGUMENT, naming the header but showing no value. */
 bool ag_http_check_header(ag_view name, ag_view value, ag_err *e);
+/* A token that may stand in a header: one to 128 KiB of printable ASCII without spaces (RFC 6750's b64token and more). */
+bool ag_http_is_credential(ag_view v);
 bool ag_http_is_token(ag_view v);                             /* RFC 9110 section 5.6.2 */
 bool ag_http_check_method(ag_view method, ag_err *e);         /* a token, at most 32 bytes; not CONNECT or TRACE */
 void ag_http_add_header(ag_buf *b, const char *name, ag_view value);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/http.h"
 #include "core/json.h"
 
 #define AG_RECORD_FORMAT "authgear-session"
@@ -20,6 +21,7 @@ static const field strings[] = {
     FIELD(anonymous_key_id), FIELD(dpop_key_id), FIELD(dpop_jkt)
 };
 #define N_STRINGS (sizeof strings / sizeof strings[0])
+#define N_TOKENS 4      /* the first ones, which end up in headers and forms */
 
 static ag_str *string_at(ag_record *r, size_t i)
 {
@@ -145,7 +147,7 @@ static bool read_fields(const ag_alloc *a, const ag_json *doc, ag_record *r, ag_
         ag_view v;
         if (ag_json_get(doc, strings[i].key) == NULL)
             continue;
-        if (!ag_json_string(doc, strings[i].key, &v) || v.n == 0)
+        if (!ag_json_string(doc, strings[i].key, &v) || v.n == 0 || (i < N_TOKENS && !ag_http_is_credential(v)))
             return damaged(e, strings[i].key);
         if (!ag_str_set_view(a, string_at(r, i), v))
             return ag_fail(e, AG_E_MEMORY, "no memory to read the session");

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "core/form.h"
+#include "core/http.h"
 #include "core/json.h"
 
 #define AG_MAX_LIFETIME_S (10.0 * 366 * 86400)  /* longer makes no sense */
 #define AG_DEFAULT_LIFETIME_S 300.0             /* RFC 6749 section 5.1: may be left out */
-#define AG_MAX_TOKEN ((size_t)1 << 17)
 
 void ag_token_answer_free(const ag_alloc *a, ag_token_answer *t)
 {
@@ -67,25 +67,13 @@ static bool bad(const ag_answer *ans, ag_err *e, const char *what)
     return false;
 }
 
-/* A token goes into a header later: only the characters of RFC 6750's b64token and RFC 6749's VSCHAR. */
-static bool is_token_text(ag_view v)
-{
-    size_t i;
-    if (v.n == 0 || v.n > AG_MAX_TOKEN)
-        return false;
-    for (i = 0; i < v.n; i++)
-        if (v.p[i] < 0x21 || v.p[i] > 0x7e)
-            return false;
-    return true;
-}
-
 /* Copies a token field. 1: copied, 0: not there, -1: unusable, -2: no memory. */
 static int token_field(const ag_alloc *a, const ag_json *doc, const char *key, ag_str *out)
 {
     ag_view v;
     if (ag_json_get(doc, key) == NULL)
         return 0;
-    if (!ag_json_string(doc, key, &v) || !is_token_text(v))
+    if (!ag_json_string(doc, key, &v) || !ag_http_is_credential(v))
         return -1;
     return ag_str_set_view(a, out, v) ? 1 : -2;
 }

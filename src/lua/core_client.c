@@ -1,5 +1,7 @@
 /* core_client: the userdata of a client. Must never be closed under a flow: flows hold
  * references of their own. */
+#include <math.h>
+
 #include "core/crypto.h"
 #include "io/platform.h"
 #include "lua/core_private.h"
@@ -165,12 +167,22 @@ static int l_take_event(lua_State *L)
     return 2;
 }
 
+/* Seconds that a clock of the user's gave, in milliseconds. */
+static int64_t check_ms(lua_State *L, int i, const char *clock)
+{
+    double s = lua_type(L, i) == LUA_TNUMBER ? (double)lua_tonumber(L, i) : HUGE_VAL;
+    if (!(fabs(s) <= 1e12))
+        luaL_error(L, "the clock's function '%s' gave no number of seconds", clock);
+    return (int64_t)(s * 1000);
+}
+
 /* set_time(client, boot, wall): seconds; for a client made with manual_clock */
 static int l_set_time(lua_State *L)
 {
     ag_client *c = check_client(L, 1);
-    c->env.boot_ms = (int64_t)(luaL_checknumber(L, 2) * 1000);
-    c->env.wall_ms = (int64_t)(luaL_checknumber(L, 3) * 1000);
+    int64_t boot = check_ms(L, 2, "monotonic"), wall = check_ms(L, 3, "wall");
+    c->env.boot_ms = boot;
+    c->env.wall_ms = wall;
     return 0;
 }
 
