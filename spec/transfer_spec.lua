@@ -460,6 +460,7 @@ describe("the transport on libcurl", function()
     for i = 1, 50 do
       once(i)
     end
-    assert.is_true(raw_server.descriptors() <= before)
+    -- the last one may still be seen on the stack; 50 of them would hold 200
+    assert.is_true(raw_server.descriptors() <= before + 12)
   end)
 end)

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { FIRST = 1024 };
+enum { FIRST = 256 };
 
 bool ag_buffer_reserve(const ag_alloc *a, ag_buffer *b, size_t more, bool wipe)
 {

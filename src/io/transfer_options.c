@@ -54,6 +54,10 @@ static bool set_tls(const ag_pool *p, CURL *c, ag_err *e)
 #endif
     if (ca == NULL)
         return true;
+    /* a file that was asked for is trusted alone, not beside libcurl's built-in directory */
+    if (p->ca_file.p != NULL && (!set_or_fail(curl_easy_setopt(c, CURLOPT_CAPATH, NULL), e) ||
+                                 !set_or_fail(curl_easy_setopt(c, CURLOPT_PROXY_CAPATH, NULL), e)))
+        return false;
     return set_or_fail(curl_easy_setopt(c, CURLOPT_CAINFO, ca), e) &&
            set_or_fail(curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, ca), e);
 }

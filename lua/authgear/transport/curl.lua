@@ -234,6 +234,17 @@ end
 
 local M = {}
 
+--- What the driver asks of a transport.
+---@class authgear.transport
+---@field send fun(self, req: authgear.transport.request): authgear.transport.response|nil, string?, string?, boolean?, boolean?
+---@field prepare nil|fun(self, req: authgear.transport.request): authgear.transport.prepared|nil, string?, string?, boolean?, boolean?
+---@field close nil|fun(self)
+
+---@class authgear.transport.prepared
+---@field perform fun(self): boolean waits to the end
+---@field result fun(self): authgear.transport.response|nil, string?, string?, boolean?, boolean?
+---@field close fun(self)
+
 ---@class authgear.transport.request
 ---@field method string
 ---@field url string absolute, checked
@@ -262,7 +273,7 @@ local M = {}
 ---@class authgear.transport.curl.options
 ---@field proxy string|nil URL of a proxy; "" for none; nil for what the environment says
 ---@field no_proxy string|nil comma-separated hosts that are reached without it (loopback always is)
----@field ca_file string|nil PEM file of trusted certificates; nil: CURL_CA_BUNDLE, SSL_CERT_FILE, the system's
+---@field ca_file string|nil PEM file of the certificates to trust, and no others; nil: CURL_CA_BUNDLE, SSL_CERT_FILE, the system's
 ---@field connect_timeout number|nil seconds, for requests that name none
 ---@field max_connections integer|nil kept for reuse (16)
 
