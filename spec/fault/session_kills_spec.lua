@@ -18,7 +18,7 @@ local SIGKILL = 9
 -- Each kill takes a process: elsewhere than on one Lua every third call has to do.
 local STEP = (os.getenv "AUTHGEAR_SOAK" or _VERSION == "Lua 5.4") and 1 or 3
 
-describe("a process killed", function()
+describe("a process", function()
   local dev, dir, clock
 
   before_each(function()
@@ -85,25 +85,25 @@ describe("a process killed", function()
     client:close()
   end
 
-  describe("at a system call of its file store, in a refresh,", function()
+  -- How many calls a refresh makes.
+  local function count_calls(client_id)
+    clock.ahead = clock.ahead + 1700
+    local client = open(client_id)
+    test.fault { nth = 0 }
+    assert.is_true(client:refresh_access_token_if_needed())
+    local calls = test.count()
+    test.fault()
+    client:close()
+    return calls
+  end
+
+  describe("killed at a system call of its file store, in a refresh,", function()
     local function refresh(client_id, fault)
       return function()
         local client = assert(open(client_id))
         test.fault(fault)
         assert(client:refresh_access_token_if_needed())
       end
-    end
-
-    -- How many calls a refresh makes.
-    local function count_calls(client_id)
-      clock.ahead = clock.ahead + 1700
-      local client = open(client_id)
-      test.fault { nth = 0 }
-      assert.is_true(client:refresh_access_token_if_needed())
-      local calls = test.count()
-      test.fault()
-      client:close()
-      return calls
     end
 
     local function kill_everywhere(client_id)
@@ -138,7 +138,37 @@ describe("a process killed", function()
     end)
   end)
 
-  describe("before or after what its flow asks for,", function()
+  describe("whose file store's system calls fail in a refresh", function()
+    -- Where memory outlives the failure nothing is lost even where refresh tokens rotate: what the server gave is kept
+    -- and stored with the next call.
+    for how, times in pairs { once = 1, ["from there on"] = 1e6 } do
+      it("(one of them, " .. how .. ") loses nothing", function()
+        log_in "rotating"
+        local calls = count_calls "rotating"
+        for nth = 1, calls, STEP do
+          local where = ("call %d of %d failed %s"):format(nth, calls, how)
+          dev:reset()
+          clock.ahead = clock.ahead + 1700
+          local client, seen = open "rotating"
+          assert(client, where)
+          test.fault { nth = nth, times = times, errno = nth % 2 == 0 and "EIO" or "ENOSPC" }
+          local ok, err = client:refresh_access_token_if_needed()
+          test.fault()
+          assert.is_true(ok or err.code == "storage" or err.code == "lock_timeout", where .. ": " .. tostring(err))
+          assert.equal("AUTHENTICATED", client:session_state(), where)
+          local response = assert(client:fetch(dev.app .. "/api/hello"))
+          assert.equal(200, response.status, where)
+          assert.same({ "AUTHENTICATED FOUND_TOKEN" }, seen, where)
+          local count = dev:token_count("refresh_token", "rotating")
+          assert.same({ 1, 1 }, { count.requests, count.ok }, where)
+          client:close()
+          assert.is_false(check_login("rotating", nil, where))
+        end
+      end)
+    end
+  end)
+
+  describe("killed before or after what its flow asks for,", function()
     local boundaries, deadly
 
     local function boundary()
