@@ -5,6 +5,8 @@
 local core = require "authgear.core"
 local canary = require "spec.support.canary"
 local fake = require "spec.support.fake_provider"
+local sdk = require "spec.support.sdk"
+local server = require "spec.support.server"
 local tour = require "spec.support.tour"
 
 local each_operation, each_target = tour.each_operation, tour.each_target
@@ -198,5 +200,55 @@ describe("no secret", function()
         return make(request)
       end) > 0)
     end
+  end)
+
+  it("comes out of an exchange over HTTP that goes wrong", function()
+    local dev = server.shared()
+    local watch = canary.watch()
+    local client = assert(sdk.client(dev, { client_id = "rotating", max_redirects = 3, timeout = 3, log = function(...)
+      watch:look("log", ...)
+    end }))
+    local function logged_in()
+      if client:session_state() ~= "AUTHENTICATED" then
+        local callback, request = sdk.callback(dev, client)
+        watch:plant("state", request.state)
+        watch:plant("code", callback:match("[?&]code=([^&]+)"))
+        assert(client:finish_authentication(callback))
+      end
+      watch:plant("access token", client:access_token())
+      return client:access_token()
+    end
+    local calls = {
+      app = function() return client:fetch(dev.app .. "/api/hello?token=" .. client:access_token()) end,
+      userinfo = function() return client:fetch_user_info() end,
+      token = function() return client:refresh_access_token() end,
+      revoke = function() return client:logout() end,
+    }
+    local failed = 0
+    for target, call in pairs(calls) do
+      local token = logged_in()
+      local label = token:gsub("[^%w]", ""):sub(-40)
+      for _, fault in ipairs {
+        { kind = "redirect", location = "http://" .. label .. ".invalid/?t=" .. token },
+        { kind = "redirect", location = "https://" .. label .. ".invalid/" .. token },
+        { kind = "redirect", location = "https://127.0.0.1:1/" .. token }, { kind = "redirect", location = "//" .. token .. ":x" },
+        { kind = "answer", status = 400, body = '{"error":"invalid_request","error_description":"' .. token:sub(-60) .. '"}',
+          headers = { [label] = token, ["retry-after"] = token } },
+        { kind = "answer", status = 503, body = token }, { kind = "garbage" }, { kind = "not_http" }, { kind = "reset" },
+        { kind = "truncate" }, { kind = "big" },
+      } do
+        logged_in()
+        fault.target, fault.times = target, 1
+        dev:fault(fault)
+        local ok, value, err = xpcall(call, debug.traceback)
+        if not ok or not value then
+          failed = failed + 1
+          watch:look(target .. " " .. fault.kind, ok and err or value)
+        end
+        dev:reset()
+        watch:check()
+      end
+    end
+    assert.truthy(failed > 30, failed)
   end)
 end)
