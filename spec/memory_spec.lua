@@ -280,6 +280,84 @@ describe("out of memory for good", function()
   end
 end)
 
+-- Lua's own memory, too: "not enough memory" is raised where nobody expects it, and the driver has to go on from there.
+-- (Not on LuaJIT, whose compiler asks for memory at moments of its own.)
+describe("Lua's own memory", function()
+  local test = core.test_lua_alloc
+
+  -- What is not ours does not count.
+  local function sheltered(fn, ...)
+    local left = test(0)
+    local a, b = fn(...)
+    test(left)
+    return a, b
+  end
+
+  local function sheltered_world()
+    local world = new_world "memory"
+    world.client._runtime.transport = world.server:port(function(fn)
+      sheltered(fn)
+    end)
+    world:log_in()
+    return world
+  end
+
+  local function fail_everywhere_in_lua(what)
+    local world, n, left = sheltered_world(), 0, 0
+    while left == 0 do
+      n = n + 1
+      local where = what.name .. ", allocation " .. n
+      world.time = world.time + LIFETIME
+      local call = what.before and what.before(world) or what.call
+      local runtime = world.client._runtime
+      test(n)
+      local ok, value, err = pcall(call, world)
+      left = test(0)
+      assert.is_true(ok or tostring(value):find "memory" ~= nil or tostring(value):find "overflow" ~= nil,
+        where .. ": raised " .. tostring(value))
+      assert.is_true(not ok or value ~= nil, where .. ": " .. tostring(err))
+      assert.is_false(runtime.lock_taken, where .. ": the lock is held")
+      assert.is_true(world.server:agrees(world:record()), where .. ": the stored session")
+      ok, err = world.client:refresh_access_token_if_needed()
+      assert.is_true(ok, where .. ": the next call: " .. tostring(err))
+      assert.equal(0, world.server.counts.reused, where)
+      if world.client:session_state() ~= "AUTHENTICATED" then
+        world:log_in()
+      end
+    end
+    world:close()
+    return n
+  end
+
+  for _, what in ipairs {
+    { name = "a refresh", call = function(world)
+      return world.client:refresh_access_token_if_needed()
+    end },
+    { name = "a fetch", call = function(world)
+      return world.client:fetch(world.server.app .. "/x", { headers = { A = "b" } })
+    end },
+    { name = "user info", call = function(world)
+      return world.client:fetch_user_info()
+    end },
+    { name = "a log-in", before = function(world)
+      local request = assert(world.client:start_authentication { redirect_uri = world.server.redirect_uri })
+      local url = world.server:visit(request.url)
+      return function()
+        return world.client:finish_authentication(url)
+      end
+    end },
+    { name = "a logout", call = function(world)
+      return world.client:logout()
+    end },
+  } do
+    it("runs out in " .. what.name .. " and nothing is lost", function()
+      if not rawget(_G, "jit") then
+        assert.is_true(fail_everywhere_in_lua(what) > 10)
+      end
+    end)
+  end
+end)
+
 describe("the file store's own memory", function()
   it("runs out without losing the record", function()
     local file_test = require("authgear.file").test

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/alloc_test.h"
 #include "core/form.h"
 #include "core/http.h"
 #include "core/url.h"
@@ -181,20 +180,6 @@ static int l_codes(lua_State *L)
     return 1;
 }
 
-#ifdef AG_TEST
-/* test_alloc(n): the n-th allocation from now fails (0: none, -n: all after it too) -> allocations since the
- * last call, blocks and bytes in use now */
-static int l_test_alloc(lua_State *L)
-{
-    long count = ag_alloc_test_count();
-    ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
-    lua_pushinteger(L, (lua_Integer)count);
-    lua_pushinteger(L, (lua_Integer)ag_alloc_test_blocks());
-    lua_pushinteger(L, (lua_Integer)ag_alloc_test_bytes());
-    return 3;
-}
-#endif
-
 static const luaL_Reg functions[] = {
     { "now", l_now },
     { "sleep", l_sleep },
@@ -204,9 +189,6 @@ static const luaL_Reg functions[] = {
     { "url", l_url },
     { "retryable", l_retryable },
     { "codes", l_codes },
-#ifdef AG_TEST
-    { "test_alloc", l_test_alloc },
-#endif
     { NULL, NULL }
 };
 
@@ -219,5 +201,6 @@ int luaopen_authgear_core(lua_State *L)
     ag_lua_core_client(L);
     ag_lua_core_flow(L);
     ag_lua_core_json(L);
+    ag_lua_core_test(L);
     return 1;
 }

@@ -35,5 +35,6 @@ void ag_lua_push_json(lua_State *L, const ag_json *v);
 void ag_lua_core_client(lua_State *L);
 void ag_lua_core_flow(lua_State *L);
 void ag_lua_core_json(lua_State *L);
+void ag_lua_core_test(lua_State *L);    /* none but in test builds */
 
 #endif
