@@ -453,6 +453,74 @@ describe("a fault", function()
   end)
 end)
 
+describe("the time for a call", function()
+  local dev, dir, clock, client, holder
+
+  before_each(function()
+    dev = server.shared()
+    dir, clock = sdk.temp_dir(), sdk.clock()
+    client = assert(sdk.client(dev, { clock = clock, storage = authgear.storage.file { dir = dir } }))
+    sdk.log_in(dev, client)
+    clock.ahead = 1700
+  end)
+
+  after_each(function()
+    client:close()
+    if holder then
+      holder:close()
+      holder = nil
+    end
+    files.remove(dir)
+  end)
+
+  local function ends(code, call)
+    local before = core.now()
+    local value, err = call()
+    assert.is_nil(value)
+    assert.equal(code, err.code, tostring(err))
+    assert.is_true(core.now() - before < 5)
+    assert.equal("AUTHENTICATED", client:session_state())
+    assert.equal(0, sdk.refreshes(dev))
+  end
+
+  -- True from its third asking on.
+  local function patience()
+    local asked = 0
+    return function()
+      asked = asked + 1
+      return asked > 2
+    end
+  end
+
+  it("includes waiting for another process's refresh, which can be cancelled", function()
+    holder = assert(require("authgear.file").open { dir = dir, name = "default" })
+    assert.is_true(holder:try_lock())
+    ends("timeout", function()
+      return client:fetch(dev.app .. "/api/hello", { timeout = 0.2 })
+    end)
+    ends("cancelled", function()
+      return client:fetch(dev.app .. "/api/hello", { cancelled = patience() })
+    end)
+    holder:unlock()
+    assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+    assert.equal(1, sdk.refreshes(dev))
+  end)
+
+  it("includes the discovery before a refresh, which can be cancelled", function()
+    client:close()
+    client = assert(sdk.client(dev, { clock = clock, storage = authgear.storage.file { dir = dir } }))
+    dev:fault { target = "discovery", kind = "hang", times = 2 }
+    ends("timeout", function()
+      return client:fetch(dev.app .. "/api/hello", { timeout = 0.2 })
+    end)
+    ends("cancelled", function()
+      return client:fetch(dev.app .. "/api/hello", { cancelled = patience() })
+    end)
+    dev:control("/faults", nil, "DELETE")
+    assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+  end)
+end)
+
 describe("a certificate that is wrong", function()
   local dev
   local storage, clock = authgear.storage.memory(), sdk.clock()

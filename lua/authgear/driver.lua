@@ -20,6 +20,7 @@ local on = {}
 --- What a run of a flow keeps beside the flow itself.
 ---@class authgear.Run
 ---@field deadline number|nil on the boot clock, seconds
+---@field cancelled nil|fun(): boolean the caller's
 ---@field sent boolean|nil a token request has gone out: the flow must be run to its end (law 5)
 ---@field prepared table|nil the transfer under way, which holds its answer
 ---@field prepared_for string|nil the body it was made for
@@ -116,9 +117,24 @@ local function is_held_by_another(lock, flow)
   return holder ~= nil and holder ~= flow
 end
 
+-- Has the caller, whose thread this is, no time left, or cancelled? What has been sent goes on all the same (law 5).
+local function given_up(runtime, run)
+  if run.sent then
+    return nil
+  elseif run.deadline and runtime.now() >= run.deadline then
+    return "timeout", "the time for this call is over"
+  elseif run.cancelled and run.cancelled() then
+    return "cancelled", "the call was cancelled"
+  end
+end
+
 on[fx.LOCK] = function(runtime, flow, run)
   if runtime.closed and not run.sent then
     return closed(flow)
+  end
+  local why, what = given_up(runtime, run)
+  if why then
+    return feed_error(flow, why, what)
   end
   local lock = runtime.lock
   if is_held_by_another(lock, flow) then
@@ -216,7 +232,7 @@ local function send_protocol(runtime, flow, run, request, keep_going)
     run.answer = response
     return feed_response(flow, response, code, message, retryable)
   end
-  request.timeout = runtime.timeout
+  request.timeout, request.cancelled = runtime.timeout, run.cancelled
   if run.deadline then
     request.timeout = run.deadline - runtime.now()
     if request.timeout <= 0 then

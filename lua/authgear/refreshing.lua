@@ -34,12 +34,20 @@ local function under_way(runtime)
   return runtime.refreshing[1]
 end
 
-local function start_task(runtime, refused, demanded)
+-- A refresh that runs on its caller's thread has its caller's time until it is sent, and can be cancelled until then.
+local function run_for(runtime, caller)
+  if runtime.host.spawn or not caller then
+    return {}
+  end
+  return { deadline = caller.deadline, cancelled = caller.fetch and caller.fetch.cancelled }
+end
+
+local function start_task(runtime, refused, caller, demanded)
   local flow, code, message, retryable = core.refresh_flow(runtime.core, refused, demanded)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  local task = tasks.new(flow, {}, function(task)
+  local task = tasks.new(flow, run_for(runtime, caller), function(task)
     if runtime.refreshing[1] == task then
       runtime.refreshing[1] = nil
     end
@@ -54,15 +62,15 @@ local function start_task(runtime, refused, demanded)
 end
 
 -- Has a refresh of our own run, and waits for it.
-local function refresh_ourselves(runtime, refused, deadline, demanded)
-  local task, err = start_task(runtime, refused, demanded)
+local function refresh_ourselves(runtime, refused, caller, demanded)
+  local task, err = start_task(runtime, refused, caller, demanded)
   if not task then
     return nil, err
   end
   if not task.done then
     task.awaited = true
     local ok
-    ok, err = tasks.wait(runtime, task, deadline)
+    ok, err = tasks.wait(runtime, task, caller and caller.deadline)
     if not ok then
       task.awaited = false
       return nil, err
@@ -95,7 +103,7 @@ function M.refresh(runtime, refused, run, demanded)
     end
     task = under_way(runtime)
   end
-  return refresh_ourselves(runtime, refused, deadline, demanded)
+  return refresh_ourselves(runtime, refused, run, demanded)
 end
 
 return M
