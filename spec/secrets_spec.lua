@@ -124,7 +124,7 @@ describe("no secret", function()
 
   it("comes out of a body that makes no sense", function()
     for name, body in pairs(BODIES) do
-      for _, status in ipairs { 200, 400, 401, 500, 503, 302 } do
+      for _, status in ipairs { 200, 400, 503 } do
         local failures = each_target(function(known)
           return { status = status, headers = { ["Content-Type"] = "application/json" }, body = body(known) }
         end)
@@ -134,7 +134,7 @@ describe("no secret", function()
   end)
 
   it("comes out of headers and redirects", function()
-    for _, status in ipairs { 302, 307, 308, 401, 429, 503 } do
+    for _, status in ipairs { 302, 308, 401, 429, 503 } do
       each_target(function(known)
         local secret = known[1]
         return { status = status, body = all(known), headers = {
@@ -143,12 +143,12 @@ describe("no secret", function()
           Location = "http://" .. secret:gsub("[^%w]", "x") .. ".test/" .. secret .. "?token=" .. secret,
         } }
       end)
-      for _, location in ipairs { "https://%s@x.test/", "https://x.test:%s/", "%s://x", "https://[%s]/", "\127%s",
-        "https://x.test/%s#%s", "ftp://%s/" } do
-        each_target(function(known)
-          return { status = status, headers = { Location = (location:gsub("%%s", (known[1]:gsub("%%", "%%%%")))) } }
-        end)
-      end
+    end
+    for _, location in ipairs { "https://%s@x.test/", "https://x.test:%s/", "%s://x", "https://[%s]/", "\127%s",
+      "https://x.test/%s#%s", "ftp://%s/" } do
+      each_target(function(known)
+        return { status = 302, headers = { Location = (location:gsub("%%s", (known[1]:gsub("%%", "%%%%")))) } }
+      end)
     end
   end)
 
