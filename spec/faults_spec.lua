@@ -453,6 +453,47 @@ describe("a fault", function()
   end)
 end)
 
+describe("a fault of the token endpoint over TLS and HTTP/2:", function()
+  local dev
+  local storage, clock = authgear.storage.memory(), sdk.clock()
+
+  before_each(function()
+    dev = server.shared { tls = true }
+  end)
+
+  for _, fault in ipairs(FAULTS) do
+    if fault.code and fault.kind ~= "answer" then
+      it(name_of(fault, "after"), function()
+        local client = assert(sdk.client(dev, {
+          client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file, refresh_timeout = fault.patience,
+        }))
+        if client:session_state() == "NO_SESSION" then
+          sdk.log_in(dev, client)
+        end
+        clock.ahead = clock.ahead + 1700
+        dev:fault {
+          kind = fault.kind, when = "after", target = "token", times = ALWAYS, location = dev.other_app .. "/public/echo",
+          status = fault.kind ~= "garbage" and fault.kind ~= "empty" and fault.status or nil, bytes = fault.bytes,
+          retry_after = fault.retry_after,
+        }
+        local ok, err = client:refresh_access_token_if_needed()
+        assert.is_nil(ok)
+        if fault.kind == "not_http" then -- that cannot be told from a broken connection here
+          assert.equal("network", err.code)
+        else
+          check_error(fault, ok, err)
+        end
+        assert.equal(1, sdk.refreshes(dev)) -- the token has been sent once, whatever libcurl may repeat
+        assert.equal("AUTHENTICATED", client:session_state())
+        dev:control("/faults", nil, "DELETE")
+        local response = assert(client:fetch(dev.app .. "/api/hello"))
+        assert.equal(200, response.status)
+        assert.equal("2", response.http_version)
+      end)
+    end
+  end
+end)
+
 describe("the time for a call", function()
   local dev, dir, clock, client, holder
 
