@@ -3,6 +3,7 @@
 -- takes: 50
 
 local authgear = require "authgear"
+local core = require "authgear.core"
 local files = require "spec.support.files"
 local http = require "spec.support.http"
 local sdk = require "spec.support.sdk"
@@ -173,6 +174,33 @@ describe("one refresh", function()
       assert.is_true(facts.held >= 1, "no kill hit a holder of the lock")
     end)
   end
+
+  it("never with a token that a log-out or a log-in of another process has put an end to", function()
+    local dir, pipes = files.temp_dir(), {}
+    local stop = dir .. "/stop"
+    for i = 1, 5 do
+      pipes[i] = assert(io.popen(table.concat({
+        "exec", files.quote(files.interpreter()), "spec/support/storm_worker.lua", dev.endpoint, dev.app, dev.control_url,
+        dir, i == 1 and "login" or "user", i, stop, "2>&1",
+      }, " "), "r"))
+    end
+    local function logins()
+      return dev:token_count("authorization_code", "rotating").ok
+    end
+    sdk.poll("log-ins and refreshes", function()
+      core.sleep(0.1)
+      return logins() >= 10 and sdk.refreshes(dev, "rotating") >= 20
+    end, 60)
+    files.write(stop, "")
+    for _, pipe in ipairs(pipes) do
+      assert.equal("", pipe:read "*a")
+      pipe:close()
+    end
+    files.remove(dir)
+    local count = dev:token_count("refresh_token", "rotating")
+    assert.equal(0, count.failed)
+    assert.equal(count.ok, count.rotated)
+  end)
 
   describe("within one process", function()
     local dir, clock, opened
