@@ -171,6 +171,9 @@ function M.one_of(list, or_function)
   end
 end
 
+-- The option `on_unauthorized`, of fetch and of configure.
+kinds.policy = M.one_of({ "return", "retry", "clear" }, true)
+
 --- A kind that takes either of two.
 function M.either(a, b)
   return function(value)

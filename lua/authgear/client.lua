@@ -3,13 +3,15 @@
 local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.driver"
-local errors = require "authgear.errors"
-local fetching = require "authgear.fetching"
-local login = require "authgear.login"
+local lazy = require "authgear.lazy"
 local runtimes = require "authgear.runtime"
-local tasks = require "authgear.task"
-local unauthorized = require "authgear.unauthorized"
-local user_info = require "authgear.user_info"
+
+local errors = lazy "authgear.errors"
+local fetching = lazy "authgear.fetching"
+local login = lazy "authgear.login"
+local tasks = lazy "authgear.task"
+local unauthorized = lazy "authgear.unauthorized"
+local user_info = lazy "authgear.user_info"
 
 ---@class authgear.Client
 local Client = {}

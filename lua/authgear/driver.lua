@@ -3,7 +3,7 @@
 -- so a driver that was interrupted begins again with `core.want`.
 -- Must never use pcall around what may yield, except authgear.protect.
 local core = require "authgear.core"
-local errors = require "authgear.errors"
+local errors = require "authgear.lazy" "authgear.errors"
 local protect = require "authgear.protect"
 
 local fx = core.fx

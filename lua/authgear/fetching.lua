@@ -14,13 +14,10 @@ local HEADERS_OF_OURS = { ["content-length"] = true, ["transfer-encoding"] = tru
 
 local M = {}
 
---- The kind of the option `on_unauthorized`, here and in configure.
-M.policy_kind = check.one_of({ "return", "retry", "clear" }, true)
-
 local KNOWN = {
   method = "text", headers = "table", body = check.either("string", "function"), body_length = "count", json = "any",
   form = "table", query = "table", sink = "function", timeout = "seconds", max_body = "count", max_redirects = "few",
-  on_unauthorized = M.policy_kind, authorization = "boolean", cancelled = "function",
+  on_unauthorized = "policy", authorization = "boolean", cancelled = "function",
 }
 
 ---@class authgear.FetchInit

@@ -4,11 +4,12 @@
 local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.driver"
-local errors = require "authgear.errors"
-local fetching = require "authgear.fetching"
-local refreshing = require "authgear.refreshing"
+local lazy = require "authgear.lazy"
 local storage = require "authgear.storage"
-local tasks = require "authgear.task"
+
+local errors = lazy "authgear.errors"
+local refreshing = lazy "authgear.refreshing"
+local tasks = lazy "authgear.task"
 
 local VERSION = "0.1.0"
 local DEFAULTS = {
@@ -81,7 +82,7 @@ end
 M.KNOWN = {
   endpoint = "text", client_id = "text", client_secret = "text", name = "text", storage = storage_kind, scopes = "texts",
   sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", allowed_origins = "texts",
-  on_unauthorized = fetching.policy_kind, timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
+  on_unauthorized = "policy", timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
   lock_timeout = "seconds", max_body = "count", max_redirects = "few", proxy = "words", no_proxy = "words",
   ca_file = "text", user_agent = "line", allow_insecure_http = "boolean",
   transport = check.either(functions({ "send" }), "function"), host = host_kind,
@@ -102,13 +103,32 @@ local function quiet_log(log)
   end
 end
 
+local function refresh(...)
+  return refreshing.refresh(...)
+end
+
+local function end_session(...)
+  return tasks.end_session(...)
+end
+
+-- The transport on libcurl before it is first asked for anything: its code is loaded then, and it becomes that.
+local Unloaded = {}
+
+function Unloaded.__index(transport, key)
+  local loaded = require("authgear.transport.curl").new(rawget(transport, "options"))
+  for name, value in pairs(loaded) do
+    transport[name] = value
+  end
+  return setmetatable(transport, getmetatable(loaded))[key]
+end
+
 local function make_transport(options)
   if options.transport then
     return require("authgear.transport.custom").wrap(options.transport)
   end
-  return require("authgear.transport.curl").new {
-    proxy = options.proxy, no_proxy = options.no_proxy, ca_file = options.ca_file,
-  }
+  return setmetatable({
+    options = { proxy = options.proxy, no_proxy = options.no_proxy, ca_file = options.ca_file },
+  }, Unloaded)
 end
 
 local function make_core(options, has_look)
@@ -145,7 +165,7 @@ function M.new(client, options)
   local runtime = {
     client = client, core = handle, storage = store, has_look = has_look, transport = make_transport(options),
     host = options.host or require "authgear.host.blocking", clock = options.clock, log = quiet_log(options.log),
-    decode = options.json, refresh = refreshing.refresh, end_session = tasks.end_session, failure = failure,
+    decode = options.json, refresh = refresh, end_session = end_session, failure = failure,
     now = options.clock and options.clock.monotonic or core.now,
     runs = setmetatable({}, { __mode = "k" }), -- the flows under way, as long as their coroutines live
     lock = setmetatable({}, { __mode = "v" }), lock_taken = false, -- who holds the storage's lock: see driver.lua
