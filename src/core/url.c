@@ -34,12 +34,20 @@ const char *ag_url_bad_char(ag_view text)
     return NULL;
 }
 
+static bool is_one_of(char c, const char *list)
+{
+    for (; *list != '\0'; list++)
+        if (c == *list)
+            return true;
+    return false;
+}
+
 /* Cuts *text at the first of the characters in stops; what stands from there is returned. */
 static ag_view cut_at(ag_view *text, const char *stops)
 {
     ag_view rest;
-    size_t i = 0, many = strlen(stops);
-    while (i < text->n && memchr(stops, text->p[i], many) == NULL)
+    size_t i = 0;
+    while (i < text->n && !is_one_of(text->p[i], stops))
         i++;
     rest = (ag_view){ text->p + i, text->n - i };
     text->n = i;
