@@ -40,7 +40,8 @@ local function main()
     commands[i] = ("%s -e %s"):format(lua, support.quote(one.code))
     one.wall, one.cpu = {}, {}
   end
-  local pipe = assert(io.popen(("%s %d %s"):format(spawn, ROUNDS, table.concat(commands, " -- "))))
+  local path = ("LUA_PATH=%s"):format(support.quote(os.getenv("AUTHGEAR_ROOT") .. "/lua/?.lua")) -- as if installed
+  local pipe = assert(io.popen(("%s %s %d %s"):format(path, spawn, ROUNDS, table.concat(commands, " -- "))))
   for _ = 1, ROUNDS do
     for _, one in ipairs(programs) do
       table.insert(one.wall, assert(pipe:read("*n"), "a program failed") / 1000)
