@@ -61,7 +61,7 @@ local CASES = {
   { "null", "discovery", "not an object", "null", document {} },
   { "nothing", "invalid_response", "it is empty", "", document {} },
   { "HTML", "invalid_response", "not valid JSON", "<html></html>", document {} },
-  { "half of it", "invalid_response", "does not end", text(fake.metadata()):sub(1, 200), document {} },
+  { "half of it", "invalid_response", "not valid JSON", text(fake.metadata()):sub(1, 200), document {} },
   { "something after it", "invalid_response", "not valid JSON", text(fake.metadata()) .. "x", text(fake.metadata()) .. " \r\n\t" },
   { "a byte order mark", "invalid_response", "byte order mark", "\239\187\191" .. text(fake.metadata()), text(fake.metadata()) },
   { "a member twice", "invalid_response", "twice", with_member('"issuer":"https://evil.test"'), with_member('"issuer2":"x"') },
