@@ -1,39 +1,14 @@
--- What breaks at the server or on the way to it: each fault of the development server, at each endpoint, before and
--- after the server has acted, gives a clear code, and costs nobody the login (laws 4 and 5).
--- takes: 22
+-- What breaks at the server: each fault of the development server, at each endpoint, before and after the server has
+-- acted, gives a clear code, and costs nobody the login (laws 4 and 5). What breaks on the wire: faults_wire_spec.lua.
+-- takes: 16
 
 local authgear = require "authgear"
 local core = require "authgear.core"
-local files = require "spec.support.files"
+local known = require "spec.support.faults"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 
-local ALWAYS = 1000 -- times: libcurl repeats a GET by itself when a kept connection breaks
-
--- What a fault should look like: code, retryable, and what else is known. No code: no error.
-local FAULTS = {
-  { kind = "reset", code = "network", retryable = true },
-  { kind = "close", code = "network", retryable = true },
-  { kind = "hang", code = "timeout", retryable = true, patience = 0.2 },
-  { kind = "truncate", code = "network", retryable = true },
-  { kind = "not_http", code = "invalid_response", retryable = false },
-  { kind = "garbage", code = "invalid_response", retryable = false, status = 200 },
-  { kind = "garbage", binary = true, code = "invalid_response", retryable = false, status = 200 },
-  { kind = "empty", code = "invalid_response", retryable = false, status = 200 },
-  { kind = "big", bytes = 2 ^ 21, code = "too_large", retryable = false },
-  { kind = "status", status = 500, code = "server", retryable = true },
-  { kind = "status", status = 503, code = "server", retryable = true },
-  { kind = "status", status = 404, code = "invalid_response", retryable = false },
-  { kind = "429", retry_after = 7, code = "rate_limited", retryable = true, status = 429 },
-  { kind = "redirect", status = 307, code = "invalid_response", retryable = false },
-  { kind = "answer", status = 200, body = "[]", code = "invalid_response", retryable = false },
-  { kind = "answer", status = 401, body = '{"error":"invalid_client"}', code = "oauth", oauth_error = "invalid_client",
-    retryable = false },
-  { kind = "answer", status = 400, body = '{"error":"server_error"}', code = "oauth", oauth_error = "server_error",
-    retryable = false },
-  { kind = "slow", ms = 100 },
-  { kind = "drip", ms = 1, bytes = 200 },
-}
+local ALWAYS, FAULTS, check_error = known.ALWAYS, known.list, known.check_error
 
 -- To what only reads, the two moments look the same: on one Lua they are both tried all the same.
 local VERSION = rawget(_G, "jit") and "jit" or _VERSION:match "%d%.%d"
@@ -41,51 +16,17 @@ local READING = (os.getenv "AUTHGEAR_SOAK" or VERSION == "5.4") and { "before", 
 
 local ONLY_AFTER = { truncate = true, drip = true, patch = true }
 
-local function name_of(fault, when)
-  local words = { fault.kind }
-  for _, key in ipairs { "status", "body", "binary", "bytes" } do
-    if fault[key] then
-      words[#words + 1] = tostring(fault[key])
-    end
-  end
-  if fault.patch then
-    local key, value = next(fault.patch)
-    words[#words + 1] = key .. "=" .. tostring(value)
-  end
-  return table.concat(words, " ") .. ", " .. when .. " it has acted"
-end
-
 -- Runs `case` for each fault at each moment that there is.
 local function each(faults, moments, case)
   for _, fault in ipairs(faults) do
     for _, when in ipairs((ONLY_AFTER[fault.kind] and moments == READING) and { "after" } or moments) do
       if when == "after" or not ONLY_AFTER[fault.kind] then
-        it(name_of(fault, when), function()
+        it(known.name_of(fault, when), function()
           case(fault, when)
         end)
       end
     end
   end
-end
-
-local function check_error(fault, value, err)
-  if not fault.code then
-    assert.is_nil(err and tostring(err))
-    assert.truthy(value)
-    return
-  end
-  assert.is_nil(value)
-  assert.equal(fault.code, err.code, tostring(err))
-  assert.equal(fault.retryable, err.retryable)
-  assert.equal(fault.oauth_error, err.oauth_error)
-  if fault.status then
-    assert.equal(fault.status, err.status)
-  end
-  if fault.kind == "429" then
-    assert.equal(7, err.retry_after)
-  end
-  assert.truthy(#err.message > 0)
-  assert.falsy(tostring(err):find("?", 1, true))
 end
 
 describe("a fault", function()
@@ -450,269 +391,5 @@ describe("a fault", function()
       assert(client:fetch_user_info())
       assert.is_true(dev:faults()[1].fired > 0)
     end)
-  end)
-end)
-
-describe("a fault of the token endpoint over TLS and HTTP/2:", function()
-  local dev
-  local storage, clock = authgear.storage.memory(), sdk.clock()
-
-  before_each(function()
-    dev = server.shared { tls = true }
-  end)
-
-  for _, fault in ipairs(FAULTS) do
-    if fault.code and fault.kind ~= "answer" then
-      it(name_of(fault, "after"), function()
-        local client = assert(sdk.client(dev, {
-          client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file, refresh_timeout = fault.patience,
-        }))
-        if client:session_state() == "NO_SESSION" then
-          sdk.log_in(dev, client)
-        end
-        clock.ahead = clock.ahead + 1700
-        dev:fault {
-          kind = fault.kind, when = "after", target = "token", times = ALWAYS, location = dev.other_app .. "/public/echo",
-          status = fault.kind ~= "garbage" and fault.kind ~= "empty" and fault.status or nil, bytes = fault.bytes,
-          retry_after = fault.retry_after,
-        }
-        local ok, err = client:refresh_access_token_if_needed()
-        assert.is_nil(ok)
-        if fault.kind == "not_http" then -- that cannot be told from a broken connection here
-          assert.equal("network", err.code)
-        else
-          check_error(fault, ok, err)
-        end
-        assert.equal(1, sdk.refreshes(dev)) -- the token has been sent once, whatever libcurl may repeat
-        assert.equal("AUTHENTICATED", client:session_state())
-        dev:control("/faults", nil, "DELETE")
-        local response = assert(client:fetch(dev.app .. "/api/hello"))
-        assert.equal(200, response.status)
-        assert.equal("2", response.http_version)
-      end)
-    end
-  end
-end)
-
-describe("the time for a call", function()
-  local dev, dir, clock, client, holder
-
-  before_each(function()
-    dev = server.shared()
-    dir, clock = sdk.temp_dir(), sdk.clock()
-    client = assert(sdk.client(dev, { clock = clock, storage = authgear.storage.file { dir = dir } }))
-    sdk.log_in(dev, client)
-    clock.ahead = 1700
-  end)
-
-  after_each(function()
-    client:close()
-    if holder then
-      holder:close()
-      holder = nil
-    end
-    files.remove(dir)
-  end)
-
-  local function ends(code, call)
-    local before = core.now()
-    local value, err = call()
-    assert.is_nil(value)
-    assert.equal(code, err.code, tostring(err))
-    assert.is_true(core.now() - before < 5)
-    assert.equal("AUTHENTICATED", client:session_state())
-    assert.equal(0, sdk.refreshes(dev))
-  end
-
-  -- True from its third asking on.
-  local function patience()
-    local asked = 0
-    return function()
-      asked = asked + 1
-      return asked > 2
-    end
-  end
-
-  it("includes waiting for another process's refresh, which can be cancelled", function()
-    holder = assert(require("authgear.file").open { dir = dir, name = "default" })
-    assert.is_true(holder:try_lock())
-    ends("timeout", function()
-      return client:fetch(dev.app .. "/api/hello", { timeout = 0.2 })
-    end)
-    ends("cancelled", function()
-      return client:fetch(dev.app .. "/api/hello", { cancelled = patience() })
-    end)
-    holder:unlock()
-    assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-    assert.equal(1, sdk.refreshes(dev))
-  end)
-
-  it("includes the discovery before a refresh, which can be cancelled", function()
-    client:close()
-    client = assert(sdk.client(dev, { clock = clock, storage = authgear.storage.file { dir = dir } }))
-    dev:fault { target = "discovery", kind = "hang", times = 2 }
-    ends("timeout", function()
-      return client:fetch(dev.app .. "/api/hello", { timeout = 0.2 })
-    end)
-    ends("cancelled", function()
-      return client:fetch(dev.app .. "/api/hello", { cancelled = patience() })
-    end)
-    dev:control("/faults", nil, "DELETE")
-    assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-  end)
-end)
-
-describe("a certificate that is wrong", function()
-  local dev
-  local storage, clock = authgear.storage.memory(), sdk.clock()
-
-  before_each(function()
-    dev = server.shared { tls = true }
-  end)
-
-  local function open(more)
-    local options = { client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file }
-    for key, value in pairs(more or {}) do
-      options[key] = value ~= "none" and value or nil
-    end
-    return assert(sdk.client(dev, options))
-  end
-
-  local function logged_in()
-    local client = open()
-    if client:session_state() ~= "AUTHENTICATED" then
-      sdk.log_in(dev, client)
-    end
-    return client
-  end
-
-  local function refused(...)
-    check_error({ code = "tls", retryable = false }, ...)
-  end
-
-  for _, what in ipairs { "wrong_name", "expired", "self_signed" } do
-    it("(" .. what .. ") is refused by fetch, discovery and refresh, and the session stays", function()
-      local client = logged_in()
-      refused(client:fetch(dev.tls[what] .. "/api/hello"))
-      refused(open({ endpoint = dev.tls[what], storage = "memory" }):start_authentication {
-        redirect_uri = sdk.REDIRECT_URI })
-      dev:fault { target = "discovery", kind = "patch", patch = { token_endpoint = dev.tls[what] .. "/oauth2/token" } }
-      clock.ahead = clock.ahead + 1700
-      local other = open()
-      refused(other:refresh_access_token_if_needed())
-      assert.equal("AUTHENTICATED", other:session_state())
-      assert.is_true(client:refresh_access_token_if_needed())
-      assert.equal(1, sdk.refreshes(dev))
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-    end)
-  end
-
-  it("(an authority that nobody trusts) is refused", function()
-    logged_in()
-    clock.ahead = clock.ahead + 1700
-    local stranger = open { ca_file = "none" }
-    refused(stranger:refresh_access_token_if_needed())
-    refused(stranger:fetch(dev.app .. "/api/hello"))
-    assert.equal("AUTHENTICATED", stranger:session_state())
-    assert.equal(0, sdk.refreshes(dev))
-  end)
-end)
-
-describe("a refresh that has been sent", function()
-  local dev, dir
-
-  before_each(function()
-    dev = server.shared()
-    dir = sdk.temp_dir()
-  end)
-
-  after_each(function()
-    files.remove(dir)
-  end)
-
-  local function stored_print()
-    return sdk.fingerprint(assert(sdk.refresh_token(files.read(sdk.record_path(dir)))))
-  end
-
-  local function rotated()
-    return dev:log({ target = "token", event = "rotated" })[1]
-  end
-
-  it("is stored though its caller's time is over", function()
-    local clock = sdk.clock()
-    local client = assert(sdk.client(dev, {
-      client_id = "rotating", clock = clock, storage = authgear.storage.file { dir = dir },
-    }))
-    sdk.log_in(dev, client)
-    clock.ahead = 1700
-    dev:fault { target = "token", kind = "slow", when = "after", ms = 600 }
-    local response, err = client:fetch(dev.app .. "/api/hello", { timeout = 0.2 })
-    check_error({ code = "timeout", retryable = true }, response, err)
-    assert.equal(1, sdk.refreshes(dev, "rotating"))
-    assert.equal(rotated().new, stored_print())
-    assert.equal(0, #dev:log { target = "app", event = "received" })
-    assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-    assert.equal(1, sdk.refreshes(dev, "rotating"))
-    client:close()
-  end)
-
-  -- The child is the plain interpreter, which raises "interrupted!" from a hook when it gets SIGINT.
-  local CHILD = [[
-    local authgear = require "authgear"
-    local client = assert(authgear.new {
-      endpoint = %q, client_id = "rotating", storage = authgear.storage.file { dir = %q },
-    })
-    say "ready"
-    hear()
-    local ok, err = pcall(function()
-      return client:%s
-    end)
-    say(tostring(ok))
-    say((tostring(err):gsub("\n.*", "")))
-    say(client:session_state())
-    local again = client:refresh_access_token_if_needed()
-    say(tostring(again))
-    hear()
-  ]]
-
-  local function interrupt(call, when)
-    local child = files.child(CHILD:format(dev.endpoint, dir, call))
-    assert.equal("ready", child:hear())
-    child:say ""
-    sdk.poll("the request", when)
-    files.sh("kill -INT", child.pid)
-    local ok, err, state, again = child:hear(), child:hear(), child:hear(), child:hear()
-    child:finish()
-    return ok, err, state, again
-  end
-
-  local function log_in()
-    local client = assert(sdk.client(dev, { client_id = "rotating", storage = authgear.storage.file { dir = dir } }))
-    sdk.log_in(dev, client)
-    return client
-  end
-
-  it("is stored though Ctrl-C was pressed meanwhile, which is raised afterwards", function()
-    log_in():close()
-    dev:fault { target = "token", kind = "slow", when = "after", ms = 700 }
-    local ok, err, state, again = interrupt("refresh_access_token()", rotated)
-    assert.equal("false", ok)
-    assert.truthy(err:find("interrupted", 1, true), err)
-    assert.equal(rotated().new, stored_print())
-    assert.equal("AUTHENTICATED", state)
-    assert.equal("true", again)
-    assert.equal(1, sdk.refreshes(dev, "rotating"))
-  end)
-
-  it("is the only thing that Ctrl-C waits for", function()
-    log_in():close()
-    local ok, err, state, again = interrupt(("fetch(%q)"):format(dev.app .. "/api/slow?ms=8000"), function()
-      return dev:log({ target = "app", event = "received" })[1]
-    end)
-    assert.equal("false", ok)
-    assert.truthy(err:find("interrupted", 1, true), err)
-    assert.equal("AUTHENTICATED", state)
-    assert.equal("true", again)
-    assert.equal(0, #dev:log { target = "app", event = "acted" }) -- it did not wait for the answer
   end)
 end)

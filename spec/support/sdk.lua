@@ -64,6 +64,32 @@ function sdk.clock()
   return clock
 end
 
+--- Makes the access token of the session in a shared memory storage old, as seen from here.
+function sdk.grow_old(storage)
+  local store = storage.open "default"
+  local record = store:get()
+  store:set((record:gsub('"expires_in_ms":%d+', '"expires_in_ms":0')))
+end
+
+--- Fetches a path that echoes the request: what the application server saw of it, and the response.
+function sdk.echo(dev, client, init, path)
+  local response, err = client:fetch(dev.app .. (path or "/api/echo"), init)
+  assert(response, tostring(err))
+  assert(response.status == 200, "status " .. response.status)
+  return assert(response:json()), response
+end
+
+--- The requests that reached an application server, in their order, as "ORIGIN PATH".
+function sdk.arrived(dev)
+  local list = {}
+  for _, event in ipairs(dev:log { event = "received" }) do
+    if event.target == "app" then
+      list[#list + 1] = event.server .. " " .. event.path
+    end
+  end
+  return list
+end
+
 --- Refresh requests that reached the server so far.
 function sdk.refreshes(dev, client_id)
   return dev:token_count("refresh_token", client_id or "native").requests
