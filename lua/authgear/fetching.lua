@@ -33,7 +33,7 @@ local KNOWN = {
 --- anything, ends the request
 ---@field timeout number|nil seconds for the whole call, refresh and replay included
 ---@field max_body integer|nil bytes of the answer, decompressed
----@field max_redirects integer|nil 0: redirects are returned
+---@field max_redirects integer|nil at most 100; 0: redirects are returned
 ---@field on_unauthorized "return"|"retry"|"clear"|nil|fun(response: authgear.Response): string what to do about a 401
 ---@field authorization boolean|nil false: without the access token
 ---@field cancelled nil|fun(): boolean polled while waiting; true ends the call

@@ -35,7 +35,7 @@ local M = {}
 ---@field refresh_timeout number|nil seconds for a token request, which no caller's end cuts short (30)
 ---@field lock_timeout number|nil seconds to wait for another process's refresh (60)
 ---@field max_body integer|nil bytes of an answer, decompressed (64 MiB)
----@field max_redirects integer|nil (10)
+---@field max_redirects integer|nil at most 100 (10)
 ---@field proxy string|nil URL; nil: as the environment says; loopback is never proxied
 ---@field no_proxy string|nil hosts that are reached without it
 ---@field ca_file string|nil PEM file of the certificates to trust
