@@ -288,7 +288,7 @@ describe("two errors in one call", function()
       seed = seed * 16807 % 2147483647
       return seed % n + 1
     end
-    for _ = 1, os.getenv "AUTHGEAR_SOAK" and 50000 or 1500 do
+    for _ = 1, os.getenv "AUTHGEAR_SOAK" and 8000 or 1500 do
       if world.client:session_state() ~= "AUTHENTICATED" then
         world:log_in()
       end
