@@ -2,15 +2,17 @@
 -- What a blocking fetch costs on a kept connection (a session, an access token of 1 KiB, an answer of 200 bytes), beside
 -- a bare libcurl loop in C that sends the very same requests, and beside Lua's other HTTP clients: CPU time and wall
 -- clock per request. All clients run at once, each in a process of its own, and take turns; the ratio of each turn is
--- taken to the bare loop's turns before and after it, and the median of those is shown.
+-- taken to the bare loop's turns before and after it, and the median of those is shown. All of them and
+-- the server share one processor, so the wall clock holds the server's time as well.
 -- Usage: fetch.lua [ROUNDS [REQUESTS-IN-A-TURN]]
 local session = require "bench.session"
 local support = require "bench.support"
 
-local ROUNDS, REQUESTS = tonumber(arg[1]) or 40, tonumber(arg[2]) or 500
+local ROUNDS, REQUESTS = tonumber(arg[1]) or 60, tonumber(arg[2]) or 200
 local USER_AGENT = "authgear-lua/bench"
 
--- name, Lua, kind of bench/worker.lua, what it is beside libcurl: "cpu" and "wall" are the bounds of fetch
+-- kind: of bench/worker.lua; bounds: has some; share, every: fewer requests in a turn, and a turn in a
+-- few rounds only, for those that make a connection for each (and wait 40 ms for it: Nagle)
 local CLIENTS = {
   { name = "authgear.fetch, Lua 5.4", lua = "5.4", kind = "fetch", bounds = true },
   { name = "authgear.fetch, Lua 5.1", lua = "5.1", kind = "fetch", bounds = true },
@@ -18,9 +20,12 @@ local CLIENTS = {
   { name = "authgear.fetch, session in a file, 5.4", lua = "5.4", kind = "fetch_file" },
   { name = "its transport alone, 5.4", lua = "5.4", kind = "transport" },
   { name = "Lua-cURL, Lua 5.1", lua = "5.1", kind = "luacurl" },
-  { name = "luasocket + luasec, Lua 5.4", lua = "5.4", kind = "luasocket" },
-  { name = "luasocket + luasec, Lua 5.1", lua = "5.1", kind = "luasocket" },
-  { name = "luasocket + luasec, LuaJIT", lua = "jit", kind = "luasocket" },
+  { name = "luasocket + luasec, Lua 5.4", lua = "5.4", kind = "luasocket", share = 0.05, every = 6 },
+  { name = "luasocket + luasec, Lua 5.1", lua = "5.1", kind = "luasocket", share = 0.05, every = 6 },
+  { name = "luasocket + luasec, LuaJIT", lua = "jit", kind = "luasocket", share = 0.05, every = 6 },
+  { name = "the same, connection kept by hand, 5.4", lua = "5.4", kind = "luasocket_kept" },
+  { name = "the same, connection kept by hand, 5.1", lua = "5.1", kind = "luasocket_kept" },
+  { name = "the same, connection kept by hand, LuaJIT", lua = "jit", kind = "luasocket_kept" },
 }
 
 local function certificate()
@@ -53,27 +58,37 @@ end
 -- Starts all clients that this machine has, each ready for its turns.
 local function start_clients(bare, url, cert)
   local args = (" %s %s %s %s"):format(url, cert, session.token(), USER_AGENT)
-  local libcurl = support.start(bare .. args)
+  local libcurl = support.start(support.pin() .. bare .. args)
   local sent = echo(libcurl)
   local clients = {}
   for i, known in ipairs(CLIENTS) do
     local client = setmetatable({ cpu = {}, wall = {}, cpu_ratio = {}, wall_ratio = {} }, { __index = known })
     client.process = support.start(("BENCH_DIR=%s/session%d "):format(support.dir, i)
-      .. support.lua(known.lua, "bench/worker.lua") .. " " .. known.kind .. args)
-    assert(known.kind == "luasocket" or echo(client.process) == sent, known.name .. " sends another request than libcurl")
-    turn(client.process, 100)
+      .. support.pin() .. support.lua(known.lua, "bench/worker.lua") .. " " .. known.kind .. args)
+    assert(known.kind:find "^luasocket" or echo(client.process) == sent, known.name .. " sends another request than libcurl")
+    turn(client.process, client.every and 1 or 100)
     clients[#clients + 1] = client
   end
   turn(libcurl, 100)
   return libcurl, clients
 end
 
+local function its_turn(clients, round)
+  local list = {}
+  for _, client in ipairs(clients) do
+    if round % (client.every or 1) == 0 then
+      list[#list + 1] = client
+    end
+  end
+  return list
+end
+
 local function measure(libcurl, clients)
   local bare = { cpu = {}, wall = {} }
   local before = turn(libcurl, REQUESTS)
-  for _ = 1, ROUNDS do
-    for _, client in ipairs(clients) do
-      local own, after = turn(client.process, REQUESTS), turn(libcurl, REQUESTS)
+  for round = 1, ROUNDS do
+    for _, client in ipairs(its_turn(clients, round)) do
+      local own, after = turn(client.process, math.ceil(REQUESTS * (client.share or 1))), turn(libcurl, REQUESTS)
       for _, what in ipairs { "cpu", "wall" } do
         table.insert(client[what], own[what])
         table.insert(client[what .. "_ratio"], own[what] * 2 / (before[what] + after[what]))
@@ -104,20 +119,22 @@ local function find(clients, kind, lua)
   end
 end
 
+local function beside(name, client, rival)
+  if rival then
+    support.bound(name .. ", wall clock, beside " .. rival.name,
+      support.median(client.wall_ratio) / support.median(rival.wall_ratio), "%.3f", 1)
+  end
+end
+
 local function judge(scheme, clients)
   for _, client in ipairs(clients) do
     if client.bounds then
       local name = scheme .. ", " .. client.name
-      support.bound(name .. ", CPU", support.median(client.cpu_ratio), "%.3f", 1.10)
-      support.bound(name .. ", wall", support.median(client.wall_ratio), "%.3f", 1.15)
-      local rivals = { find(clients, "luasocket", client.lua) }
-      rivals[#rivals + 1] = find(clients, "luacurl", client.lua)
-      for _, rival in ipairs(rivals) do
-        support.bound(name .. ", CPU beside " .. rival.name,
-          support.median(client.cpu_ratio) / support.median(rival.cpu_ratio), "%.3f", 1)
-        support.bound(name .. ", wall beside " .. rival.name,
-          support.median(client.wall_ratio) / support.median(rival.wall_ratio), "%.3f", 1)
-      end
+      support.bound(name .. ", CPU time", support.median(client.cpu_ratio), "%.3f", 1.10)
+      support.bound(name .. ", wall clock", support.median(client.wall_ratio), "%.3f", 1.15)
+      beside(name, client, find(clients, "luacurl", client.lua))
+      beside(name, client, find(clients, "luasocket", client.lua))
+      beside(name, client, find(clients, "luasocket_kept", client.lua))
     end
   end
 end
@@ -125,7 +142,7 @@ end
 local function main()
   local bare = support.compile("bare_curl", "-lcurl")
   local cert, key = certificate()
-  local server = support.start(support.compile("server", "-lssl -lcrypto -lpthread") .. " " .. cert .. " " .. key)
+  local server = support.start(support.pin() .. support.compile("server", "-lssl -lcrypto -lpthread") .. " " .. cert .. " " .. key)
   local http, https = server:line():match("^http=(%d+) https=(%d+)$")
   print(("Fetch on a kept connection; medians of %d rounds of %d requests"):format(ROUNDS, REQUESTS))
   for _, scheme in ipairs { "http", "https" } do

@@ -42,6 +42,7 @@ local function clients()
     keep[i] = session.client("short", {})
   end
   collectgarbage()
+  assert(#keep == CLIENTS + 1)
   local in_c, in_lua = (memory.bytes() - before) / 1024, collectgarbage("count") - lua_before
   print(("  %d clients with a session in memory and tokens of a few bytes: %.2f KiB of C memory each, %.2f KiB of Lua's")
     :format(CLIENTS, in_c / CLIENTS, in_lua / CLIENTS))

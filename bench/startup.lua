@@ -41,7 +41,7 @@ local function main()
     one.wall, one.cpu = {}, {}
   end
   local path = ("LUA_PATH=%s"):format(support.quote(os.getenv("AUTHGEAR_ROOT") .. "/lua/?.lua")) -- as if installed
-  local pipe = assert(io.popen(("%s %s %d %s"):format(path, spawn, ROUNDS, table.concat(commands, " -- "))))
+  local pipe = assert(io.popen(("%s %s%s %d %s"):format(path, support.pin(), spawn, ROUNDS, table.concat(commands, " -- "))))
   for _ = 1, ROUNDS do
     for _, one in ipairs(programs) do
       table.insert(one.wall, assert(pipe:read("*n"), "a program failed") / 1000)

@@ -35,6 +35,15 @@ function M.lua(version, script)
     root, version, build, root, script)
 end
 
+--- A prefix for commands that keeps them all on one processor, where there is a way to do that: else some would share
+--- the server's by chance, for as long as the bench runs, and have an advantage or the opposite.
+function M.pin()
+  local pipe = io.popen("taskset -cp $$ 2> /dev/null")
+  local first = pipe:read("*a"):match("(%d+)[%d,-]*\n$")
+  pipe:close()
+  return first and ("taskset -c %d "):format(first) or ""
+end
+
 --- A directory of our own, removed by M.finish.
 M.dir = M.capture("mktemp -d")
 
