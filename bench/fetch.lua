@@ -8,7 +8,7 @@
 local session = require "bench.session"
 local support = require "bench.support"
 
-local ROUNDS, REQUESTS = tonumber(arg[1]) or 60, tonumber(arg[2]) or 200
+local ROUNDS, REQUESTS = math.max(tonumber(arg[1]) or 60, 6), tonumber(arg[2]) or 200
 local USER_AGENT = "authgear-lua/bench"
 
 -- kind: of bench/worker.lua; bounds: has some; share, every: fewer requests in a turn, and a turn in a
