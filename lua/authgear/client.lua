@@ -2,7 +2,7 @@
 -- done by the modules it names. Must never keep state outside the client.
 local check = require "authgear.check"
 local core = require "authgear.core"
-local driver = require "authgear.driver"
+local driver = require "authgear.lazy" "authgear.driver"
 local lazy = require "authgear.lazy"
 local runtimes = require "authgear.runtime"
 

@@ -5,13 +5,12 @@
 local core = require "authgear.core"
 local errors = require "authgear.lazy" "authgear.errors"
 local protect = require "authgear.protect"
+local record = require "authgear.record"
 
 local fx = core.fx
-local want, feed, feed_text, feed_answer, feed_error =
-  core.want, core.feed, core.feed_text, core.feed_answer, core.feed_error
+local want, feed, feed_answer, feed_error = core.want, core.feed, core.feed_answer, core.feed_error
 
 local MAX_INTERRUPTIONS = 8
-local MAX_READS = 8 -- of a record that keeps changing while it is read
 local TRIES_BEFORE_COLLECTING = 64 -- at the lock's pace about 1.5 seconds
 
 local M = {}
@@ -32,74 +31,10 @@ local function closed(flow)
   return feed_error(flow, "closed", "the client was closed", false)
 end
 
--- Hands in the result of a storage's function: done, or nil, code, message, retryable.
-local function feed_done(flow, done, code, message, retryable)
-  if done == nil then
-    return feed_error(flow, code or "storage", message, retryable)
-  end
-  return feed(flow, done)
-end
-
--- Brings what access_token() shows up to date: at once when a step has taken over a record, since the
--- flow that did so may yet wait long, or never come to its end.
-local function sync(runtime)
-  local client = runtime.client
-  local version = core.version(runtime.core)
-  if client._runtime == runtime and client._version ~= version then
-    client._access_token = core.access_token(runtime.core)
-    client._version = version
-    runtime.own_headers = nil -- see fetching.lua
-  end
-end
-
--- Accesses to the stored record are numbered. One that was begun and whose result was not taken over (its coroutine
--- was thrown away, memory ran out) has changed what the storage believes that we know: the next look must find
--- a change.
-local function begin_access(runtime)
-  runtime.accesses = runtime.accesses + 1
-  return runtime.accesses, core.version(runtime.core)
-end
-
-local function end_access(runtime, number, version, ...)
-  if core.version(runtime.core) ~= version and number > runtime.adopted then
-    runtime.adopted = number
-  end
-  sync(runtime)
-  return ...
-end
-
-on[fx.LOOK] = function(runtime, flow)
-  if runtime.adopted < runtime.accesses then
-    return feed(flow, true)
-  end
-  return feed_done(flow, runtime.storage:changed())
-end
-
-on[fx.LOAD] = function(runtime, flow)
-  local number, version = begin_access(runtime)
-  local text, code, message, retryable = runtime.storage:get()
-  local tries = 1
-  while core.version(runtime.core) ~= version and tries < MAX_READS do
-    -- another flow has taken over a record meanwhile: ours may be older
-    number, version = begin_access(runtime)
-    text, code, message, retryable = runtime.storage:get()
-    tries = tries + 1
-  end
-  if text == nil and code ~= nil then
-    return feed_error(flow, code, message, retryable)
-  end
-  return end_access(runtime, number, version, feed_text(flow, text))
-end
-
-on[fx.STORE] = function(runtime, flow, _, text)
-  local number, version = begin_access(runtime)
-  return end_access(runtime, number, version, feed_done(flow, runtime.storage:set(text)))
-end
-
-on[fx.DELETE] = function(runtime, flow)
-  local number, version = begin_access(runtime)
-  return end_access(runtime, number, version, feed_done(flow, runtime.storage:del()))
-end
+on[fx.LOOK] = record.look
+on[fx.LOAD] = record.load
+on[fx.STORE] = record.store
+on[fx.DELETE] = record.delete
 
 -- The lock has one holder within a runtime: a flow, held weakly, so that one whose coroutine was thrown
 -- away is found out. `lock_taken` is set before the storage is asked and cleared after it has let go: an
@@ -152,7 +87,7 @@ on[fx.LOCK] = function(runtime, flow, run)
     runtime.lock_taken = false
     lock.flow = nil
   end
-  return feed_done(flow, taken, code, message, retryable)
+  return record.feed_done(flow, taken, code, message, retryable)
 end
 
 on[fx.UNLOCK] = function(runtime, flow)
@@ -352,7 +287,7 @@ function M.settle(runtime)
   if runtime.closed then
     return
   end
-  sync(runtime)
+  record.sync(runtime)
   queue_events(runtime)
   while runtime.due[1] do
     local call = table.remove(runtime.due, 1)

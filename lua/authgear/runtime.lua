@@ -3,8 +3,9 @@
 -- Must never touch the network.
 local check = require "authgear.check"
 local core = require "authgear.core"
-local driver = require "authgear.driver"
+local driver = require "authgear.lazy" "authgear.driver"
 local lazy = require "authgear.lazy"
+local record = require "authgear.record"
 local storage = require "authgear.storage"
 
 local errors = lazy "authgear.errors"
@@ -187,7 +188,17 @@ function M.open(runtime)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  return driver.run(runtime, flow, {})
+  if runtime.storage.kind == "custom" or #runtime.client._listeners > 0 or runtime.log ~= nothing or runtime.clock then
+    return driver.run(runtime, flow, {})
+  end
+  -- The flow wants one LOAD. With a storage of ours, and nobody to be told, that is all: the driver need not be loaded.
+  record.load(runtime, flow)
+  while core.take_event(runtime.core) do end
+  local err = failure(flow)
+  if err then
+    return nil, err
+  end
+  return true
 end
 
 --- Lets go of what the runtime holds, once what is under way is over. A refresh under way goes on to its end and
