@@ -9,8 +9,6 @@
 #include "core/session.h"
 #include "core/url.h"
 
-struct ag_flow;
-
 typedef struct ag_client {
     ag_env env;
     unsigned refs;
@@ -29,8 +27,6 @@ typedef struct ag_client {
     bool has_metadata;
     ag_session session;
     ag_login *logins;           /* started, not finished; newest first; owned */
-    struct ag_flow *lock_owner; /* borrowed: the flow that holds the storage's lock */
-    bool lock_orphaned;         /* its flow died without giving it back */
 } ag_client;
 
 ag_client *ag_client_new(const ag_env *env);        /* one reference; NULL: out of memory */

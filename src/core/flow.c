@@ -23,10 +23,6 @@ void ag_flow_free(ag_flow *f)
         return;
     c = f->client;
     ag_flow_free(f->child);
-    if (c->lock_owner == f) {
-        c->lock_owner = NULL;
-        c->lock_orphaned = true;
-    }
     if (f->type->free != NULL)
         f->type->free(f);
     ag_request_free(&c->env.alloc, &f->request);
@@ -85,11 +81,8 @@ void ag_flow_step(ag_flow *f, const ag_input *in)
     leaf->again = false;
     if (leaf->fx == AG_FX_LOOK)
         leaf->client->next_look_ms = leaf->client->env.boot_ms + AG_LOOK_INTERVAL_MS;
-    if (leaf->fx == AG_FX_UNLOCK) {
+    if (leaf->fx == AG_FX_UNLOCK)
         leaf->holds_lock = false;
-        if (leaf->client->lock_owner == leaf)
-            leaf->client->lock_owner = NULL;
-    }
     leaf->resume(leaf, in);
 }
 

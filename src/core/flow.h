@@ -60,7 +60,7 @@ struct ag_flow {
 
 /* NULL: out of memory. */
 ag_flow *ag_flow_new(ag_client *c, const ag_flow_type *type);
-void ag_flow_free(ag_flow *f);          /* at any moment; an orphaned lock is noted in the client */
+void ag_flow_free(ag_flow *f);          /* at any moment; the driver gives back a lock that it held */
 /* The flow whose effect is wanted now (a child, or f itself). Starts f if it was not. */
 ag_flow *ag_flow_wanting(ag_flow *f);
 /* Hands in the result of the wanted effect. */

@@ -175,8 +175,6 @@ static void on_lock(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
     } else if (in->flag) {
         l->owner->holds_lock = true;
-        c->lock_owner = l->owner;
-        c->lock_orphaned = false;
         ag_flow_done(f);
     } else if (c->env.boot_ms >= l->deadline_ms) {
         (void)ag_fail(&f->err, AG_E_LOCK_TIMEOUT, "another process has held the session's lock for too long");

@@ -138,18 +138,6 @@ static int l_version(lua_State *L)
     return 1;
 }
 
-/* news(client, version) -> the present version (a number that changes whenever the session's record does) if it is
- * another than that, or if events are due; else nil */
-static int l_news(lua_State *L)
-{
-    const ag_session *s = &check_client(L, 1)->session;
-    lua_Number version = (lua_Number)s->version;
-    if (s->n_events == 0 && lua_tonumber(L, 2) == version && lua_type(L, 2) == LUA_TNUMBER)
-        return 0;
-    lua_pushnumber(L, version);
-    return 1;
-}
-
 static int l_access_token(lua_State *L)
 {
     ag_lua_push_view(L, ag_str_view(&check_client(L, 1)->session.record.access_token));
@@ -186,13 +174,6 @@ static int l_set_time(lua_State *L)
     return 0;
 }
 
-/* orphaned(client) -> did a flow die with the storage's lock in its hands? */
-static int l_orphaned(lua_State *L)
-{
-    lua_pushboolean(L, check_client(L, 1)->lock_orphaned);
-    return 1;
-}
-
 /* withhold(client, text) -> the text, at most 159 bytes of it, or words in its place if it holds a secret */
 static int l_withhold(lua_State *L)
 {
@@ -209,11 +190,9 @@ static const luaL_Reg functions[] = {
     { "fresh", l_fresh },
     { "state", l_state },
     { "version", l_version },
-    { "news", l_news },
     { "access_token", l_access_token },
     { "take_event", l_take_event },
     { "set_time", l_set_time },
-    { "orphaned", l_orphaned },
     { "withhold", l_withhold },
     { NULL, NULL }
 };

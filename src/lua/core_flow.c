@@ -191,9 +191,6 @@ static int push_want(lua_State *L, ag_flow *root)
     case AG_FX_SLEEP:
         lua_pushnumber(L, f->seconds);
         return 2;
-    case AG_FX_LOCK:
-        lua_pushboolean(L, f->client->lock_orphaned);
-        return 2;
     default:
         return 1;
     }
