@@ -15,10 +15,35 @@ static CURLcode global_result = CURLE_FAILED_INIT;
 static unsigned version_number;
 static volatile sig_atomic_t forks;
 
-#ifndef _WIN32
+#ifdef _WIN32
+static SRWLOCK fork_lock = SRWLOCK_INIT;
+
+void ag_fork_lock(void)
+{
+    AcquireSRWLockExclusive(&fork_lock);
+}
+
+void ag_fork_unlock(void)
+{
+    ReleaseSRWLockExclusive(&fork_lock);
+}
+#else
+static pthread_mutex_t fork_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void ag_fork_lock(void)
+{
+    (void)pthread_mutex_lock(&fork_lock);
+}
+
+void ag_fork_unlock(void)
+{
+    (void)pthread_mutex_unlock(&fork_lock);
+}
+
 static void on_fork(void)
 {
     forks++;
+    ag_fork_unlock();
 }
 #endif
 
@@ -29,7 +54,7 @@ static void global_init(void)
     v = curl_version_info(CURLVERSION_NOW);
     version_number = v == NULL ? 0 : v->version_num;
 #ifndef _WIN32
-    if (pthread_atfork(NULL, NULL, on_fork) != 0)
+    if (pthread_atfork(ag_fork_lock, ag_fork_unlock, on_fork) != 0)
         global_result = CURLE_OUT_OF_MEMORY;
 #endif
 }

@@ -10,6 +10,10 @@ bool ag_curl_global_init(ag_err *e);    /* any thread, any number of times */
 unsigned ag_curl_forks(void);
 const char *ag_curl_version(void);      /* libcurl's own text, static */
 
+/* Nobody forks meanwhile: what is changed under it is whole in a child. For a moment only. */
+void ag_fork_lock(void);
+void ag_fork_unlock(void);
+
 /* libcurl before 7.88 lets OpenSSL write to sockets, which raises SIGPIPE when the
  * server is gone; CURLOPT_NOSIGNAL leaves that to us. Around every call that may write. */
 typedef struct ag_sigpipe {

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,19 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool clock_ms(clockid_t id, int64_t *ms)
-{
-    struct timespec t;
-    if (clock_gettime(id, &t) != 0)
-        return false;
-    *ms = (int64_t)t.tv_sec * 1000 + (int64_t)(t.tv_nsec / 1000000);
-    return true;
-}
+#include "io/platform_posix.h"
 
 bool ag_platform_now(int64_t *boot_ms, int64_t *wall_ms)
 {
     /* CLOCK_MONOTONIC stands still while a laptop sleeps; a token does not. */
-    return clock_ms(CLOCK_BOOTTIME, boot_ms) && clock_ms(CLOCK_REALTIME, wall_ms);
+    return ag_posix_clock_ms(CLOCK_BOOTTIME, boot_ms) && ag_posix_clock_ms(CLOCK_REALTIME, wall_ms);
 }
 
 static void read_boot_id(char out[40])
@@ -68,62 +60,13 @@ bool ag_platform_boot_id(char out[40])
     return true;
 }
 
-/* Copies dir and rest to out, without the slashes at the end of dir. */
-static bool join(const char *dir, const char *rest, char *out, size_t n)
-{
-    size_t len = strlen(dir);
-    while (len > (rest[0] == '/' ? 0u : 1u) && dir[len - 1] == '/')
-        len--;
-    if (len + strlen(rest) + 1 > n) {
-        if (n > 0)
-            out[0] = '\0';
-        return false;
-    }
-    memcpy(out, dir, len);
-    strcpy(out + len, rest);
-    return true;
-}
-
 bool ag_platform_data_dir(char *out, size_t n)
 {
-    struct passwd entry, *found = NULL;
-    char names[1024];
     const char *dir = secure_getenv("XDG_DATA_HOME");
     /* The XDG specification: a relative path in it is to be ignored. */
     if (dir != NULL && dir[0] == '/')
-        return join(dir, "", out, n);
-    dir = secure_getenv("HOME");
-    if (dir != NULL && dir[0] == '/')
-        return join(dir, "/.local/share", out, n);
-    if (getpwuid_r(geteuid(), &entry, names, sizeof names, &found) == 0 && found != NULL &&
-        found->pw_dir != NULL && found->pw_dir[0] == '/')
-        return join(found->pw_dir, "/.local/share", out, n);
-    if (n > 0)
-        out[0] = '\0';
-    return false;
-}
-
-bool ag_platform_absolute(const char *path, char *out, size_t n)
-{
-    size_t len;
-    if (path[0] == '/')
-        return join(path, "", out, n);
-    if (n < 2 || getcwd(out, n - 1) == NULL || out[0] != '/')
-        return false;
-    len = strlen(out);
-    if (out[len - 1] != '/')
-        out[len++] = '/';
-    return join(path, "", out + len, n - len);
-}
-
-bool ag_platform_is_separator(char c)
-{
-    return c == '/';
-}
-
-long ag_platform_pid(void)
-{
-    return (long)getpid();
+        return ag_posix_join(dir, "", out, n);
+    return ag_posix_home_dir(secure_getenv("HOME"), "/.local/share", out, n);
 }
 
 /* strerror_r is two functions: glibc's returns the text, POSIX's (musl) a number. */

@@ -9,6 +9,14 @@ void ag_sleep(double seconds)
     if (seconds > 0)
         Sleep((DWORD)((seconds < 3600 ? seconds : 3600) * 1000));
 }
+
+double ag_clock(void)
+{
+    LARGE_INTEGER count, frequency;
+    if (!QueryPerformanceCounter(&count) || !QueryPerformanceFrequency(&frequency))
+        return 0;
+    return (double)count.QuadPart / (double)frequency.QuadPart;
+}
 #else
 #include <time.h>
 
@@ -22,5 +30,12 @@ void ag_sleep(double seconds)
     t.tv_sec = (time_t)seconds;
     t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
     (void)nanosleep(&t, NULL);
+}
+
+double ag_clock(void)
+{
+    struct timespec t = { 0, 0 };
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 #endif

@@ -7,13 +7,14 @@
 
 enum { KEEP_BODY = 128 * 1024, KEEP_HEADERS = 16 * 1024, KEEP_FEED = 128 * 1024 };
 
-static void reset(ag_transfer *t, const ag_request *r)
+static void reset(ag_transfer *t, const ag_transfer_request *r)
 {
     ag_err_clear(&t->err);
     t->finished = false;
     t->fresh = r->fresh;
     t->secret = r->secret;
     t->attempts = 0;
+    t->scout = false;
     t->feed_taken = 0;
     t->feed_left = r->has_source ? r->source_length : 0;
     t->feed_wanted = t->feed_ended = false;
@@ -55,7 +56,7 @@ static int64_t deadline(int64_t now, double seconds)
 }
 
 /* libcurl's own timers would cost a tree operation each, and count no time spent in user code. */
-static void set_deadlines(ag_transfer *t, const ag_request *r)
+static void set_deadlines(ag_transfer *t, const ag_transfer_request *r)
 {
     int64_t now;
     t->deadline = t->connect_deadline = INT64_MAX;
@@ -66,11 +67,11 @@ static void set_deadlines(ag_transfer *t, const ag_request *r)
     t->connect_deadline = deadline(now, r->connect_timeout);
 }
 
-ag_transfer *ag_transfer_start(ag_pool *p, const ag_request *r, ag_err *e)
+ag_transfer *ag_transfer_start(ag_pool *p, const ag_transfer_request *r, ag_err *e)
 {
     ag_transfer *t;
     end_loose(p, NULL);
-    t = ag_pool_take(p, e);
+    t = ag_pool_take(p, r->settings != NULL ? r->settings : p->settings, e);
     if (t == NULL)
         return NULL;
     reset(t, r);
@@ -78,7 +79,8 @@ ag_transfer *ag_transfer_start(ag_pool *p, const ag_request *r, ag_err *e)
         ag_transfer_end(t);
         return NULL;
     }
-    set_deadlines(t, r);
+    if (p->poller == NULL)
+        set_deadlines(t, r);
     ag_pool_add(t);
     return t;
 }
@@ -91,21 +93,31 @@ void ag_transfer_lost(ag_transfer *t, ag_err_code code, const char *text)
 
 void ag_transfer_finish(ag_transfer *t, CURLcode code)
 {
-    long version = 0;
     t->finished = true;
-    if (t->host != 0 && curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
-        version == CURL_HTTP_VERSION_2_0)
-        ag_h2_answered(t->pool, t->host);
+    ag_transfer_changed(t);
+    ag_h2_over(t);
     if (code == CURLE_OK && !t->headers_done)
         code = CURLE_WEIRD_SERVER_REPLY;
+    if (code != CURLE_OK && !ag_transfer_sent(t))
+        ag_h2_unconnected(t);
     if (code != CURLE_OK && t->err.code == AG_E_NONE)
         ag_curl_error(t, code);
     ag_pool_remove(t);
 }
 
+void ag_transfer_changed(ag_transfer *t)
+{
+    ag_pool *p = t->pool;
+    if (p->poller == NULL || t->is_changed)
+        return;
+    t->is_changed = true;
+    t->changed_next = p->changed;
+    p->changed = t;
+}
+
 /* What there is to say without moving anything. The answer comes before the request's
  * body: a server that has answered early does not want the rest. */
-static ag_step pending(ag_transfer *t)
+ag_step ag_transfer_peek(ag_transfer *t)
 {
     if (t->finished && t->err.code != AG_E_NONE)
         return AG_STEP_ERROR;
@@ -121,7 +133,7 @@ static ag_step pending(ag_transfer *t)
 }
 
 /* Takes back the pauses whose reason is gone. libcurl may call back at once. */
-static void resume(ag_transfer *t)
+void ag_transfer_resume(ag_transfer *t)
 {
     bool recv = t->recv_paused && (t->mode > AG_MODE_STREAM || t->body.n < AG_TRANSFER_MAX_CHUNK);
     bool send = t->send_paused && !t->feed_wanted;
@@ -141,8 +153,14 @@ static bool timed_out(ag_transfer *t, int64_t now)
 {
     if (now < t->deadline && (now < t->connect_deadline || ag_transfer_sent(t)))
         return false;
-    ag_transfer_finish(t, CURLE_OPERATION_TIMEDOUT);
+    ag_transfer_time_out(t);
     return true;
+}
+
+void ag_transfer_time_out(ag_transfer *t)
+{
+    if (!t->finished)
+        ag_transfer_finish(t, CURLE_OPERATION_TIMEDOUT);
 }
 
 /* How long to wait for libcurl, in ms: to `until` or a deadline, and not for ever. */
@@ -160,7 +178,7 @@ static int patience(const ag_transfer *t, int64_t now, int64_t until)
 
 static void drive(ag_transfer *t)
 {
-    resume(t);
+    ag_transfer_resume(t);
     if (t->finished || ag_pool_drive(t->pool) || t->finished)
         return;
     ag_pool_remove(t);
@@ -176,12 +194,12 @@ ag_step ag_transfer_step(ag_transfer *t, double max_wait)
     /* with a receiver or a feeder there may always be something to say */
     if (t->mode != AG_MODE_COLLECT && t->deadline != INT64_MAX && !t->finished)
         (void)timed_out(t, now_ms());
-    step = pending(t);
+    step = ag_transfer_peek(t);
     if (step != AG_STEP_WAIT)
         return step;
     for (;;) {
         drive(t);
-        step = pending(t);
+        step = ag_transfer_peek(t);
         if (step != AG_STEP_WAIT)
             return step;
         now = now_ms();
@@ -266,6 +284,23 @@ ag_view ag_transfer_body(const ag_transfer *t)
     return ag_buffer_view(&t->body);
 }
 
+static void swap(ag_buffer *to, ag_buffer *from)
+{
+    ag_buffer was = *to;
+    *to = *from;
+    *from = was;
+}
+
+void ag_transfer_swap_headers(ag_transfer *t, ag_buffer *with)
+{
+    swap(&t->headers, with);
+}
+
+void ag_transfer_swap_body(ag_transfer *t, ag_buffer *with)
+{
+    swap(&t->body, with);
+}
+
 void ag_transfer_body_taken(ag_transfer *t)
 {
     if (t->secret)
@@ -317,6 +352,8 @@ void ag_transfer_end(ag_transfer *t)
     ag_pool_check_fork(t->pool);
     if (t->pool->loose == t)
         t->pool->loose = NULL;
+    if (t->in_multi && t->pool->poller != NULL)
+        ag_h2_over(t);
     ag_pool_remove(t);
     if (t->easy != NULL && t->set.kind == AG_BODY_POST)
         (void)curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, "");

@@ -28,17 +28,24 @@ enum {
 
 typedef struct ag_pool ag_pool;
 typedef struct ag_transfer ag_transfer;
+typedef struct ag_settings ag_settings;
 
-/* Copied. NULL or 0: not said. */
-typedef struct ag_pool_options {
+/* Copied. NULL: not said. */
+typedef struct ag_settings_options {
     const char *proxy;      /* NULL: as the environment says; "": none */
     const char *no_proxy;
     const char *ca_file;    /* NULL: CURL_CA_BUNDLE, SSL_CERT_FILE, else the system's */
-    long max_connections;   /* kept for reuse */
-} ag_pool_options;
+} ag_settings_options;
+
+/* How one client gets through to the network. Never changes, so that threads can share it. The maker's
+ * is the first reference; each is given back with ag_settings_unref, on any thread. NULL: *e says why. */
+ag_settings *ag_settings_new(const ag_alloc *a, const ag_settings_options *o, ag_err *e);
+void ag_settings_ref(ag_settings *s);
+void ag_settings_unref(ag_settings *s);     /* NULL: nothing */
 
 /* Borrowed while ag_transfer_start runs; the body's bytes until the transfer is ended. */
-typedef struct ag_request {
+typedef struct ag_transfer_request {
+    ag_settings *settings;  /* borrowed; NULL: the pool's */
     ag_view method;
     ag_view url;            /* NUL-terminated as well */
     ag_view headers;        /* "Name: value\r\n"... */
@@ -51,7 +58,7 @@ typedef struct ag_request {
     bool fresh;             /* on a new connection, and sent at most once */
     bool secret;            /* the answer holds tokens */
     bool stream;            /* the caller decides at AG_STEP_HEADERS */
-} ag_request;
+} ag_transfer_request;
 
 typedef enum ag_step {
     AG_STEP_WAIT,           /* the time given is over */
@@ -64,16 +71,16 @@ typedef enum ag_step {
 
 typedef enum ag_accept { AG_ACCEPT_STREAM, AG_ACCEPT_COLLECT, AG_ACCEPT_DROP } ag_accept;
 
-/* The pool is the caller's first reference; each is given back with ag_pool_unref.
- * NULL: *e says why. */
-ag_pool *ag_pool_new(const ag_alloc *a, const ag_pool_options *o, ag_err *e);
+/* The pool is the caller's first reference; each is given back with ag_pool_unref. It holds a reference
+ * to the settings of its requests. max_connections: kept for reuse; 0: not said. NULL: *e says why. */
+ag_pool *ag_pool_new(const ag_alloc *a, ag_settings *s, long max_connections, ag_err *e);
 void ag_pool_ref(ag_pool *p);
 void ag_pool_unref(ag_pool *p);
 /* Ends the connections now. Transfers under way fail with 'closed'; they are still to be ended. */
 void ag_pool_close(ag_pool *p);
 
 /* NULL: *e says why, nothing was sent. The transfer is the pool's until ag_transfer_end. */
-ag_transfer *ag_transfer_start(ag_pool *p, const ag_request *r, ag_err *e);
+ag_transfer *ag_transfer_start(ag_pool *p, const ag_transfer_request *r, ag_err *e);
 /* A loose transfer has nobody yet who would end it: the next use of the pool by anything else does.
  * For the moment between a start and the making of the object that holds it. NULL: none is. */
 void ag_pool_set_loose(ag_pool *p, ag_transfer *t);

@@ -64,6 +64,8 @@ static size_t on_header(char *p, size_t size, size_t count, void *ud)
         t->headers.n = 0;
     } else if (n == 0 || p[0] == '\n' || (n >= 2 && p[0] == '\r' && p[1] == '\n')) {
         t->headers_done = t->status >= 200;
+        if (t->headers_done && t->mode == AG_MODE_UNDECIDED)
+            ag_transfer_changed(t);
     } else if (!add_header_line(t, p, n)) {
         return stop(t, AG_E_MEMORY, n);
     }
@@ -96,6 +98,8 @@ static size_t on_body(char *p, size_t size, size_t count, void *ud)
         return n;
     if (t->body.n == 0 && !first_room(t, n))
         return stop(t, AG_E_MEMORY, n);
+    if (t->mode == AG_MODE_STREAM)
+        ag_transfer_changed(t);
     if (!ag_buffer_add(&t->pool->a, &t->body, p, n, t->secret))
         return stop(t, AG_E_MEMORY, n);
     return n;
@@ -111,6 +115,7 @@ static size_t on_read(char *p, size_t size, size_t count, void *ud)
         if (t->feed_ended)
             return 0;
         t->feed_wanted = t->send_paused = true;
+        ag_transfer_changed(t);
         return CURL_READFUNC_PAUSE;
     }
     if (n > room)
@@ -135,6 +140,7 @@ static int on_request(void *ud, char *to, char *from, int to_port, int from_port
         return CURL_PREREQFUNC_ABORT;
     }
     t->attempts++;
+    ag_h2_scout_is_there(t);
     return CURL_PREREQFUNC_OK;
 }
 #endif

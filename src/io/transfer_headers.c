@@ -108,7 +108,7 @@ static bool add_line(builder *b, char *p, size_t n)
     return true;
 }
 
-bool ag_transfer_headers_build(ag_transfer *t, const ag_request *r, struct curl_slist **list, bool *own_encoding,
+bool ag_transfer_headers_build(ag_transfer *t, const ag_transfer_request *r, struct curl_slist **list, bool *own_encoding,
                                ag_err *e)
 {
     static char no_expect[] = "Expect:", no_type[] = "Content-Type:", no_encoding[] = "Transfer-Encoding:";

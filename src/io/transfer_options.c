@@ -35,9 +35,9 @@ static const char *from_env(const char *name)
     return v != NULL && v[0] != '\0' ? v : NULL;
 }
 
-static bool set_tls(const ag_pool *p, CURL *c, ag_err *e)
+static bool set_tls(const ag_settings *s, CURL *c, ag_err *e)
 {
-    const char *ca = p->ca_file.p;
+    const char *ca = s->ca_file.p;
     if (ca == NULL)
         ca = from_env("CURL_CA_BUNDLE");
     if (ca == NULL)
@@ -55,7 +55,7 @@ static bool set_tls(const ag_pool *p, CURL *c, ag_err *e)
     if (ca == NULL)
         return true;
     /* a file that was asked for is trusted alone, not beside libcurl's built-in directory */
-    if (p->ca_file.p != NULL && (!set_or_fail(curl_easy_setopt(c, CURLOPT_CAPATH, NULL), e) ||
+    if (s->ca_file.p != NULL && (!set_or_fail(curl_easy_setopt(c, CURLOPT_CAPATH, NULL), e) ||
                                  !set_or_fail(curl_easy_setopt(c, CURLOPT_PROXY_CAPATH, NULL), e)))
         return false;
     return set_or_fail(curl_easy_setopt(c, CURLOPT_CAINFO, ca), e) &&
@@ -65,18 +65,18 @@ static bool set_tls(const ag_pool *p, CURL *c, ag_err *e)
 /* The proxy for hosts that are not this machine. NULL: libcurl asks the environment. */
 static bool set_proxy(ag_transfer *t, bool direct, ag_err *e)
 {
-    const ag_pool *p = t->pool;
+    const ag_settings *s = t->settings;
     t->set.direct = direct;
-    if (!set_or_fail(curl_easy_setopt(t->easy, CURLOPT_PROXY, direct ? "" : p->proxy.p), e))
+    if (!set_or_fail(curl_easy_setopt(t->easy, CURLOPT_PROXY, direct ? "" : s->proxy.p), e))
         return false;
-    return direct || p->no_proxy.p == NULL ||
-           set_or_fail(curl_easy_setopt(t->easy, CURLOPT_NOPROXY, p->no_proxy.p), e);
+    return direct || s->no_proxy.p == NULL ||
+           set_or_fail(curl_easy_setopt(t->easy, CURLOPT_NOPROXY, s->no_proxy.p), e);
 }
 
 bool ag_transfer_options_once(ag_transfer *t, ag_err *e)
 {
     CURL *c = t->easy;
-    if (!allow_http_only(c, e) || !set_tls(t->pool, c, e) || !set_proxy(t, false, e))
+    if (!allow_http_only(c, e) || !set_tls(t->settings, c, e) || !set_proxy(t, false, e))
         return false;
     if (!set_or_fail(curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L), e) ||
         !set_or_fail(curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED), e) ||
@@ -105,13 +105,17 @@ bool ag_transfer_options_multi(ag_pool *p, ag_err *e)
     p->multi = curl_multi_init();
     if (p->multi == NULL)
         return ag_fail(e, AG_E_MEMORY, "out of memory");
+    if (p->poller != NULL) {
+        ag_loop_options(p);
+        return true;
+    }
     /* A paused stream stops its whole HTTP/2 connection: transfers side by side get one each. */
     (void)curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     (void)curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, p->max_connections);
     return true;
 }
 
-static CURLcode set_kind(ag_transfer *t, const ag_request *r, ag_body_kind kind)
+static CURLcode set_kind(ag_transfer *t, const ag_transfer_request *r, ag_body_kind kind)
 {
     CURL *c = t->easy;
     /* POST undoes neither of these */
@@ -142,7 +146,7 @@ static CURLcode set_kind(ag_transfer *t, const ag_request *r, ag_body_kind kind)
     return curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
 }
 
-static bool set_method(ag_transfer *t, const ag_request *r, ag_err *e)
+static bool set_method(ag_transfer *t, const ag_transfer_request *r, ag_err *e)
 {
     char name[32];
     bool custom, body = r->body.p != NULL, empty_post;
@@ -178,6 +182,39 @@ static bool set_method(ag_transfer *t, const ag_request *r, ag_err *e)
     return set_or_fail(curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, custom ? name : NULL), e);
 }
 
+/* Of the engine's requests: how it gets a connection, its own or a shared one, and how long that may take. */
+static bool set_sharing(ag_transfer *t, const ag_transfer_request *r, bool *last, ag_err *e)
+{
+    CURL *c = t->easy;
+    /* libcurl may hold 32 MB for a paused stream of a shared connection */
+    bool http1 = r->stream || r->has_source;
+    unsigned char variant = http1 ? (unsigned char)AG_H2_NONE_LEFT : ag_h2_variant(t, last);
+    long ms = r->connect_timeout > 0 && r->connect_timeout < 1e6 ? (long)(r->connect_timeout * 1000 + 0.999) : 0;
+    bool wait;
+    http1 = variant == AG_H2_NONE_LEFT;
+    /* a kept HTTP/1.1 connection would be given to those that could share one */
+    if ((r->stream || r->has_source) && ag_h2_is_spoken(t->pool, t->host))
+        *last = true;
+    wait = t->host != 0 && !http1 && !r->fresh && !ag_h2_is_trouble(t->pool, t->host);
+    if (!http1)
+        ag_h2_set_variant(t, variant);
+    if (http1 != t->set.http1) {
+        long version = http1 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS;
+        if (!set_or_fail(curl_easy_setopt(c, CURLOPT_HTTP_VERSION, version), e))
+            return false;
+        t->set.http1 = http1;
+    }
+    if (wait != t->set.pipewait) {
+        (void)curl_easy_setopt(c, CURLOPT_PIPEWAIT, (long)wait);
+        t->set.pipewait = wait;
+    }
+    if (ms != t->set.connect_ms) {
+        (void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, ms);
+        t->set.connect_ms = ms;
+    }
+    return true;
+}
+
 static void forget_url(ag_transfer *t)
 {
     if (t->parsed != NULL) {
@@ -209,7 +246,7 @@ static bool set_url(ag_transfer *t, ag_view url, ag_err *e)
     return true;
 }
 
-bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
+bool ag_transfer_options_set(ag_transfer *t, const ag_transfer_request *r, ag_err *e)
 {
     ag_host host;
     struct curl_slist *list;
@@ -220,6 +257,12 @@ bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
         return false;
     if (!set_url(t, r->url, e) ||
         !set_or_fail(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, list), e))
+        return false;
+    t->host = ag_h2_host(&host);
+    last = false;
+    if (t->pool->poller == NULL)
+        last = ag_h2_is_worn(t->pool, t->host);
+    else if (!set_sharing(t, r, &last, e))
         return false;
     direct = ag_host_is_loopback(&host);
     if (direct != t->set.direct && !set_proxy(t, direct, e))
@@ -233,8 +276,6 @@ bool ag_transfer_options_set(ag_transfer *t, const ag_request *r, ag_err *e)
         (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)r->fresh);
         t->set.fresh = r->fresh;
     }
-    t->host = ag_h2_host(&host);
-    last = ag_h2_is_worn(t->pool, t->host);
     if (last != t->set.last) {
         (void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, (long)last);
         t->set.last = last;

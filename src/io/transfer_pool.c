@@ -6,12 +6,7 @@
 
 enum { KEEP_IDLE = 4, DEFAULT_CONNECTIONS = 16 };
 
-static bool copy(const ag_pool *p, ag_str *to, const char *from)
-{
-    return from == NULL || ag_str_set_view(&p->a, to, ag_view_of(from));
-}
-
-ag_pool *ag_pool_new(const ag_alloc *a, const ag_pool_options *o, ag_err *e)
+ag_pool *ag_pool_new(const ag_alloc *a, ag_settings *s, long max_connections, ag_err *e)
 {
     ag_pool *p;
     if (!ag_curl_global_init(e))
@@ -24,13 +19,12 @@ ag_pool *ag_pool_new(const ag_alloc *a, const ag_pool_options *o, ag_err *e)
     p->a = *a;
     p->refs = 1;
     p->forks = ag_curl_forks();
-    p->max_connections = o->max_connections > 0 ? o->max_connections : DEFAULT_CONNECTIONS;
+    p->keep_idle = KEEP_IDLE;
+    p->max_connections = max_connections > 0 ? max_connections : DEFAULT_CONNECTIONS;
     ag_sockets_init(&p->sockets, a);
-    if (!copy(p, &p->proxy, o->proxy) || !copy(p, &p->no_proxy, o->no_proxy) || !copy(p, &p->ca_file, o->ca_file)) {
-        (void)ag_fail(e, AG_E_MEMORY, "out of memory");
-        ag_pool_unref(p);
-        return NULL;
-    }
+    if (s != NULL)
+        ag_settings_ref(s);
+    p->settings = s;
     return p;
 }
 
@@ -45,6 +39,7 @@ static void free_transfer(ag_transfer *t)
     if (t->easy != NULL)
         curl_easy_cleanup(t->easy);
     curl_url_cleanup(t->parsed);
+    ag_settings_unref(t->settings);
     ag_buffer_free(&a, &t->url, true);
     ag_buffer_free(&a, &t->header_text, true);
     ag_buffer_free(&a, &t->feed, true);
@@ -92,9 +87,7 @@ void ag_pool_unref(ag_pool *p)
         ag_transfer_end(p->busy);
     ag_pool_close(p);
     ag_sockets_free(&p->sockets);
-    ag_str_free(&a, &p->proxy);
-    ag_str_free(&a, &p->no_proxy);
-    ag_str_free(&a, &p->ca_file);
+    ag_settings_unref(p->settings);
     ag_free(&a, p);
 }
 
@@ -120,7 +113,14 @@ void ag_pool_check_fork(ag_pool *p)
     }
 }
 
-static ag_transfer *new_transfer(ag_pool *p, ag_err *e)
+static void use_settings(ag_transfer *t, ag_settings *s)
+{
+    ag_settings_ref(s);
+    ag_settings_unref(t->settings);
+    t->settings = s;
+}
+
+static ag_transfer *new_transfer(ag_pool *p, ag_settings *s, ag_err *e)
 {
     ag_transfer *t = ag_new0(&p->a, sizeof *t);
     if (t == NULL) {
@@ -128,6 +128,7 @@ static ag_transfer *new_transfer(ag_pool *p, ag_err *e)
         return NULL;
     }
     t->pool = p;
+    use_settings(t, s);
     t->easy = curl_easy_init();
     if (t->easy == NULL)
         (void)ag_fail(e, AG_E_MEMORY, "out of memory");
@@ -138,7 +139,32 @@ static ag_transfer *new_transfer(ag_pool *p, ag_err *e)
     return t;
 }
 
-ag_transfer *ag_pool_take(ag_pool *p, ag_err *e)
+/* The idle one that was used last, of those with these settings; else one that is set anew. */
+static ag_transfer *take_idle(ag_pool *p, ag_settings *s, ag_err *e)
+{
+    ag_transfer **at = &p->idle, *t;
+    while (*at != NULL && (*at)->settings != s)
+        at = &(*at)->next;
+    if (*at == NULL)
+        at = &p->idle;
+    t = *at;
+    *at = t->next;
+    p->idle_count--;
+    if (t->settings == s)
+        return t;
+    curl_easy_reset(t->easy);
+    curl_url_cleanup(t->parsed);
+    t->parsed = NULL;
+    ag_buffer_clear(&p->a, &t->url, 0, true);
+    t->set = (ag_easy_set){ 0 };
+    use_settings(t, s);
+    if (ag_transfer_options_once(t, e))
+        return t;
+    free_transfer(t);
+    return NULL;
+}
+
+ag_transfer *ag_pool_take(ag_pool *p, ag_settings *s, ag_err *e)
 {
     ag_transfer *t;
     ag_pool_check_fork(p);
@@ -148,15 +174,9 @@ ag_transfer *ag_pool_take(ag_pool *p, ag_err *e)
     }
     if (p->multi == NULL && !ag_transfer_options_multi(p, e))
         return NULL;
-    t = p->idle;
-    if (t == NULL) {
-        t = new_transfer(p, e);
-        if (t == NULL)
-            return NULL;
-    } else {
-        p->idle = t->next;
-        p->idle_count--;
-    }
+    t = p->idle == NULL ? new_transfer(p, s, e) : take_idle(p, s, e);
+    if (t == NULL)
+        return NULL;
     t->prev = NULL;
     t->next = p->busy;
     if (p->busy != NULL)
@@ -165,9 +185,21 @@ ag_transfer *ag_pool_take(ag_pool *p, ag_err *e)
     return t;
 }
 
+static void forget_change(ag_transfer *t)
+{
+    ag_transfer **at = &t->pool->changed;
+    if (!t->is_changed)
+        return;
+    while (*at != t)
+        at = &(*at)->changed_next;
+    *at = t->changed_next;
+    t->is_changed = false;
+}
+
 void ag_pool_give_back(ag_transfer *t)
 {
     ag_pool *p = t->pool;
+    forget_change(t);
     if (t->prev != NULL)
         t->prev->next = t->next;
     else
@@ -175,7 +207,7 @@ void ag_pool_give_back(ag_transfer *t)
     if (t->next != NULL)
         t->next->prev = t->prev;
     t->prev = t->next = NULL;
-    if (t->easy == NULL || p->closed || p->idle_count >= KEEP_IDLE) {
+    if (t->easy == NULL || p->closed || p->idle_count >= p->keep_idle) {
         free_transfer(t);
         return;
     }
@@ -207,11 +239,18 @@ bool ag_pool_drive(ag_pool *p)
 {
     ag_sigpipe pipe;
     CURLMcode code;
-    CURLMsg *msg;
-    int running, queued;
+    int running;
     ag_sigpipe_begin(&pipe);
     code = curl_multi_perform(p->multi, &running);
     ag_sigpipe_end(&pipe);
+    ag_pool_collect(p);
+    return code == CURLM_OK;
+}
+
+void ag_pool_collect(ag_pool *p)
+{
+    CURLMsg *msg;
+    int queued;
     while ((msg = curl_multi_info_read(p->multi, &queued)) != NULL) {
         char *ud = NULL;
         CURLcode result = msg->data.result;
@@ -219,7 +258,6 @@ bool ag_pool_drive(ag_pool *p)
             ud != NULL)
             ag_transfer_finish((ag_transfer *)(void *)ud, result);
     }
-    return code == CURLM_OK;
 }
 
 void ag_pool_poll(ag_pool *p, int ms)

@@ -1,7 +1,9 @@
-/* transfer_sockets: see the header. Must never run Lua or take a lock. */
+/* transfer_sockets: see the header. Must never run Lua. */
 #include "io/transfer_sockets.h"
 
 #include <stdint.h>
+
+#include "io/curl_global.h"
 
 #ifdef _WIN32
 #include <winsock2.h>
@@ -43,13 +45,17 @@ static curl_socket_t on_open(void *ud, curlsocktype purpose, struct curl_sockadd
 #ifdef SOCK_CLOEXEC
     type |= SOCK_CLOEXEC;
 #endif
+    ag_fork_lock();
     fd = socket(addr->family, type, addr->protocol);
-    if (fd == CURL_SOCKET_BAD)
+    if (fd == CURL_SOCKET_BAD) {
+        ag_fork_unlock();
         return fd;
+    }
 #if !defined(SOCK_CLOEXEC) && defined(FD_CLOEXEC)
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
     remember(ud, fd);
+    ag_fork_unlock();
     return fd;
 }
 
@@ -57,12 +63,16 @@ static int on_close(void *ud, curl_socket_t fd)
 {
     ag_sockets *s = ud;
     size_t i;
+    int result;
+    ag_fork_lock();
     for (i = 0; i < s->n; i++)
         if (s->list[i] == fd) {
             s->list[i] = s->list[--s->n];
             break;
         }
-    return CLOSE(fd);
+    result = CLOSE(fd);
+    ag_fork_unlock();
+    return result;
 }
 
 void ag_sockets_set(ag_sockets *s, CURL *easy)

@@ -1,8 +1,8 @@
---- The transport on libcurl: requests go out on the calling thread.
--- libcurl is loaded with the first request, not before. What user code does
--- (sink, source, accept, cancelled) is called from here, never from inside
--- libcurl, so it may yield, raise, or close the transport.
-local protect = require "authgear.protect"
+--- The transport on libcurl: requests go out on the calling thread, or through the engine where the caller can wait without
+-- the thread: inside a task of the scheduler, or on a coroutine of a loop whose adapter says `engine`.
+-- libcurl is loaded with the first request, not before.
+local current = require "authgear.current"
+local drive = require "authgear.lazy" "authgear.transport.drive"
 
 local OPTIONS = { proxy = "string", no_proxy = "string", ca_file = "string", max_connections = "number",
   connect_timeout = "number" }
@@ -12,20 +12,49 @@ local POLL = 0.1 -- seconds between two looks at `cancelled`
 local Transport = {}
 Transport.__index = Transport
 
-local function open(self)
+-- What the requests of this caller go by: made when it is first needed. Else nil, code, message, retryable, sent.
+local function open(self, kind, make)
   if self.closed then
-    return nil, "closed", "the client is closed", false
+    return nil, "closed", "the client is closed", false, false
   end
   local loaded, curl = pcall(require, "authgear.curl")
   if not loaded then
-    return nil, "host", "the module authgear.curl can't be loaded: " .. tostring(curl):match("^[^\n]*"), false
+    return nil, "host", "the module authgear.curl can't be loaded: " .. tostring(curl):match("^[^\n]*"), false, false
   end
-  local pool, code, message, retryable = curl.pool(self.options)
-  if not pool then
-    return nil, code, message, retryable
+  local made, code, message, retryable = make(curl, self)
+  if not made then
+    return nil, code, message, retryable, false
   end
-  self.pool = pool
-  return pool
+  self[kind] = made
+  return made
+end
+
+local function make_pool(curl, self)
+  return curl.pool(self.options)
+end
+
+local function make_engine(curl, self)
+  return require("authgear.transport.engine").new(curl, self.options, self.loop)
+end
+
+local function pool_of(self)
+  if self.pool then
+    return self.pool
+  end
+  return open(self, "pool", make_pool)
+end
+
+-- Can this caller wait without the thread? `loop` is nil but with an adapter.
+local function waits_apart(self)
+  local loop = self.loop
+  return current.current ~= nil or (loop ~= nil and not (loop.blocks and loop.blocks()))
+end
+
+local function engine_of(self)
+  if self.engine and not self.closed then
+    return self.engine
+  end
+  return open(self, "engine", make_engine)
 end
 
 local function with_defaults(self, req)
@@ -40,96 +69,29 @@ local function with_defaults(self, req)
   return req
 end
 
-local function is_cancelled(req)
-  return req.cancelled and req.cancelled()
-end
-
--- The answers to what a transfer says. Each gives nil to go on, or code and message.
-local on = {}
-
-function on.headers(t, req, status, block)
-  if req.accept == nil or req.accept(status, block) then
-    t:accept("stream")
-  else
-    t:accept("collect")
+-- On this thread.
+local function send_here(self, req)
+  local pool, code, message, retryable, sent = pool_of(self)
+  if not pool then
+    return nil, code, message, retryable, sent
   end
-end
-
-function on.chunk(_, req, bytes)
-  local ok, why = req.sink(bytes)
-  if ok == false or (ok == nil and why ~= nil) then
-    return "user_code", "the sink refused a piece of the body"
-  end
-end
-
--- The next piece of the request's body: true and a string or nil (its end), or nil, code and message.
-local function pull(req)
-  local bytes, why = req.source()
-  if bytes == nil and why ~= nil then
-    return nil, "user_code", "the source of the body failed"
-  elseif bytes ~= nil and type(bytes) ~= "string" then
-    return nil, "user_code", "the source of the body gave a " .. type(bytes) .. " instead of a string"
-  end
-  return true, bytes
-end
-
--- libcurl stops asking once it has as many bytes as were said: it is seen here that there are no more.
-local function check_end(req)
-  local ok, bytes, message
-  repeat
-    ok, bytes, message = pull(req)
-  until bytes ~= ""
-  if ok and bytes then
-    return "user_code", "the body is not as long as was said"
-  end
-  return bytes, message
-end
-
-function on.need(t, req, _, _, progress)
-  local ok, bytes, message = pull(req)
-  if not ok then
-    return bytes, message
-  end
-  t:feed(bytes)
-  progress.fed = progress.fed + #(bytes or "")
-  if bytes and progress.fed == req.source_length then
-    return check_end(req)
-  end
-end
-
-function on.wait() end
-
--- Moves t to its end. Returns what send returns.
-local function drive(t, req)
-  local progress = { fed = 0 }
-  while true do
-    if is_cancelled(req) then
-      return nil, "cancelled", "the request was cancelled", false, true
+  if req.source or req.sink then
+    local t
+    t, code, message, retryable, sent = pool:start(req)
+    if not t then
+      return nil, code, message, retryable, sent
     end
-    local event, a, b, c, d = t:step(POLL)
-    if event == "done" then
-      return t:result()
-    elseif event == "error" then
-      return nil, a, b, c, d
-    end
-    local code, message = on[event](t, req, a, b, progress)
-    if code then
-      return nil, code, message, false, true
-    end
+    return drive.run(t, req, POLL)
   end
-end
-
-local function finish(t, ok, ...)
-  t:close()
-  if not ok then
-    error((...), 0)
+  local status, headers, body, version
+  status, headers, body, version, sent = pool:send(req.method, req.url, req.headers, req.body, req.timeout,
+    req.connect_timeout, req.max_body, req.fresh, req.secret)
+  if not status then -- the others are code, message, retryable
+    return nil, headers, body, version, sent
+  elseif type(status) == "userdata" then -- slow: goes on as a transfer, so that it can be cancelled and Ctrl-C works
+    return drive.run(status, req, POLL)
   end
-  return ...
-end
-
--- A transfer that takes several steps: closed whatever happens, and what user code raises goes on to the caller.
-local function run(t, req)
-  return finish(t, protect(drive, t, req))
+  return { status = status, headers = headers, body = body, http_version = version }
 end
 
 --- Sends a request and waits for the answer.
@@ -140,35 +102,20 @@ end
 ---@return boolean|nil retryable
 ---@return boolean|nil sent false: the server can't have seen the request
 function Transport:send(req)
-  local pool = self.pool
-  if not pool then
-    local code, message, retryable
-    pool, code, message, retryable = open(self)
-    if not pool then
-      return nil, code, message, retryable, false
-    end
-  end
   if self.connect_timeout then
     req = with_defaults(self, req)
   end
-  if is_cancelled(req) then
+  if (req.cancelled and req.cancelled()) or current.is_cancelled() then
     return nil, "cancelled", "the request was cancelled", false, false
   end
-  if req.source or req.sink then
-    local t, code, message, retryable, sent = pool:start(req)
-    if not t then
+  if waits_apart(self) then
+    local engine, code, message, retryable, sent = engine_of(self)
+    if not engine then
       return nil, code, message, retryable, sent
     end
-    return run(t, req)
+    return engine:send(req)
   end
-  local status, headers, body, version, sent = pool:send(req.method, req.url, req.headers, req.body, req.timeout,
-    req.connect_timeout, req.max_body, req.fresh, req.secret)
-  if not status then -- the others are code, message, retryable
-    return nil, headers, body, version, sent
-  elseif type(status) == "userdata" then -- slow: goes on as a transfer, so that it can be cancelled and Ctrl-C works
-    return run(status, req)
-  end
-  return { status = status, headers = headers, body = body, http_version = version }
+  return send_here(self, req)
 end
 
 local function answer_of(status, headers, body, version, sent)
@@ -176,7 +123,7 @@ local function answer_of(status, headers, body, version, sent)
     return status, headers, body, version, sent
   end
   local answer, code, message, retryable -- slow, as above
-  answer, code, message, retryable, sent = run(status, {})
+  answer, code, message, retryable, sent = drive.run(status, {}, POLL)
   if not answer then
     return nil, code, message, retryable, sent
   end
@@ -192,12 +139,19 @@ end
 ---@return string|boolean|nil http_version_or_retryable
 ---@return boolean|nil sent
 function Transport:exchange(method, url, headers, body, timeout, connect_timeout, max_body, secret)
+  if current.current or self.loop and waits_apart(self) then
+    local engine, code, message, retryable, sent = engine_of(self)
+    if not engine then
+      return nil, code, message, retryable, sent
+    end
+    return engine:exchange(method, url, headers, body, timeout, connect_timeout, max_body, false, secret)
+  end
   local pool = self.pool
   if not pool then
-    local code, message, retryable
-    pool, code, message, retryable = open(self)
+    local code, message, retryable, sent
+    pool, code, message, retryable, sent = pool_of(self)
     if not pool then
-      return nil, code, message, retryable, false
+      return nil, code, message, retryable, sent
     end
   end
   return answer_of(pool:send(method, url, headers, body, timeout, connect_timeout, max_body, false, secret))
@@ -213,15 +167,17 @@ end
 ---@return boolean|nil retryable
 ---@return boolean|nil sent
 function Transport:prepare(req)
-  local pool = self.pool
-  if not pool then
-    local code, message, retryable
-    pool, code, message, retryable = open(self)
-    if not pool then
-      return nil, code, message, retryable, false
-    end
+  local apart = waits_apart(self)
+  local by, code, message, retryable, sent
+  if apart then
+    by, code, message, retryable, sent = engine_of(self)
+  else
+    by, code, message, retryable, sent = pool_of(self)
   end
-  return pool:start(with_defaults(self, req))
+  if not by then
+    return nil, code, message, retryable, sent
+  end
+  return (apart and by.prepare or by.start)(by, with_defaults(self, req))
 end
 
 --- Ends the kept connections. Transfers under way fail with `closed`, later ones too.
@@ -279,8 +235,9 @@ local M = {}
 
 --- Makes a transport. Loads nothing, connects to nothing.
 ---@param options authgear.transport.curl.options|nil
+---@param loop authgear.Host|nil an adapter that waits for the engine's jobs
 ---@return authgear.transport.curl
-function M.new(options)
+function M.new(options, loop)
   local copy = {}
   for k, v in pairs(options or {}) do
     if OPTIONS[k] == nil then
@@ -292,7 +249,7 @@ function M.new(options)
   end
   local connect_timeout = copy.connect_timeout
   copy.connect_timeout = nil
-  return setmetatable({ options = copy, connect_timeout = connect_timeout }, Transport)
+  return setmetatable({ options = copy, connect_timeout = connect_timeout, loop = loop }, Transport)
 end
 
 return M

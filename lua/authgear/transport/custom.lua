@@ -28,11 +28,11 @@ local RETRYABLE = { network = true, dns = true, timeout = true, memory = true }
 ---@field body string|nil decompressed
 ---@field http_version string|nil
 
-local function fail(code, message, retryable)
+local function fail(code, message, retryable, sent)
   if retryable == nil then
     retryable = RETRYABLE[code] or false
   end
-  return nil, code, message, retryable, true
+  return nil, code, message, retryable, sent ~= false
 end
 
 local function invalid(message)
@@ -150,7 +150,8 @@ local function to_error(err)
     if type(retryable) ~= "boolean" then
       retryable = nil
     end
-    return fail(code, type(err.message) == "string" and err.message or "the transport failed", retryable)
+    local sent = err.sent ~= false and code ~= "dns" -- what could not be looked up was not sent
+    return fail(code, type(err.message) == "string" and err.message or "the transport failed", retryable, sent)
   elseif type(err) == "string" then
     local code = err:lower():find("timed? ?out") and "timeout" or "network"
     return fail(code, "the transport failed: " .. plain(err))
@@ -226,7 +227,7 @@ local function answered(req, ok, answer, err)
   return deliver(req, res)
 end
 
---- As authgear.transport.curl's; `sent` is always true with an error, since nobody knows.
+--- As authgear.transport.curl's; `sent` is true with an error unless it says otherwise, since nobody knows.
 ---@param req authgear.transport.request
 ---@return authgear.transport.response|nil res
 ---@return string|nil code

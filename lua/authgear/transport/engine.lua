@@ -1,0 +1,168 @@
+--- Requests that go out through the engine: its thread does the work, the caller waits where it can be suspended: a task of
+-- the scheduler, or a coroutine of a loop that an adapter knows (host/). The transport on libcurl sends by this when it is
+-- called from one.
+-- Must never wait in the thread.
+local drive = require "authgear.transport.drive"
+local protect = require "authgear.protect"
+local scheduler = require "authgear.scheduler"
+
+local POLL = 0.1 -- seconds between two looks at `cancelled`
+
+local M = {}
+
+---@class authgear.transport.engine what a transport's requests need
+---@field engine userdata
+---@field settings userdata
+---@field host authgear.Host|nil the adapter, for coroutines that are not the scheduler's
+local Engine = {}
+Engine.__index = Engine
+
+-- A coroutine of a loop has its adapter wait. News that came before are not lost: the job is stepped first.
+local function await_in_loop(self, job, seconds)
+  local ok, raised = protect(self.host.await, function(wake)
+    scheduler.watch(job, wake)
+  end, seconds)
+  scheduler.unwatch(job)
+  if not ok then
+    error(raised, 0)
+  end
+end
+
+local function wait(job, req, self)
+  local task = scheduler.current
+  if not task then
+    await_in_loop(self, job, req.cancelled and POLL or nil)
+  elseif req.cancelled then
+    scheduler.doze(POLL)
+  else
+    scheduler.park()
+  end
+end
+
+local function cancelled(sent)
+  return nil, "cancelled", "the task was cancelled", false, sent
+end
+
+local function release(task, job, id)
+  if task then
+    scheduler.release(task, job, id)
+  end
+end
+
+local function released(task, job, id, ...)
+  release(task, job, id)
+  return ...
+end
+
+local function submit(self, req)
+  return self.engine:submit(self.settings, req.method, req.url, req.headers, req.body, req.timeout, req.connect_timeout,
+    req.max_body, req.fresh, req.secret, req.source ~= nil, req.source_length, req.sink ~= nil)
+end
+
+--- As authgear.transport.curl's.
+---@param req authgear.transport.request
+function Engine:send(req)
+  local task = scheduler.current
+  if task and scheduler.refuses(task) then
+    return cancelled(false)
+  end
+  local job, code, message, retryable, sent = submit(self, req)
+  if not job then
+    return nil, code, message, retryable, sent
+  end
+  local id = task and scheduler.adopt(job)
+  return released(task, job, id, drive.run(job, req, nil, wait, self))
+end
+
+--- As authgear.transport.curl's. Nothing of the caller's is called here, and what is left behind by a task that ends in
+--- the middle is closed with it.
+function Engine:exchange(...)
+  local task = scheduler.current
+  if task and scheduler.refuses(task) then
+    return cancelled(false)
+  end
+  local engine = self.engine
+  local job, code, message, retryable, sent = engine:submit(self.settings, ...)
+  if not job then
+    return nil, code, message, retryable, sent
+  end
+  local id = task and scheduler.adopt(job)
+  while job:step() == "wait" do
+    if task then
+      scheduler.park()
+      if task.cancelled then
+        return cancelled(true) -- the job is closed already
+      end
+    else
+      await_in_loop(self, job)
+    end
+  end
+  release(task, job, id)
+  local status, headers, body, version
+  status, headers, body, version, sent = job:answer()
+  job:close()
+  return status, headers, body, version, sent
+end
+
+---@class authgear.transport.engine.prepared : authgear.transport.prepared
+local Prepared = {}
+Prepared.__index = Prepared
+
+function Prepared:perform()
+  local job = self.job
+  local task = scheduler.current
+  local id = task and scheduler.adopt(job)
+  while job:step() == "wait" do
+    if task then
+      scheduler.park()
+    else
+      await_in_loop(self.engine, job)
+    end
+  end
+  release(task, job, id)
+  return true
+end
+
+function Prepared:result()
+  return self.job:result()
+end
+
+function Prepared:close()
+  self.job:close()
+end
+
+--- As authgear.transport.curl's. The job is under way at once.
+---@param req authgear.transport.request without source and sink
+function Engine:prepare(req)
+  local job, code, message, retryable, sent = submit(self, req)
+  if not job then
+    return nil, code, message, retryable, sent
+  end
+  return setmetatable({ job = job, engine = self }, Prepared)
+end
+
+--- What a transport's requests through the engine go by; the first of a Lua state makes the engine.
+---@param curl table the module authgear.curl
+---@param options authgear.transport.curl.options
+---@param host authgear.Host|nil
+---@return authgear.transport.engine|nil
+---@return string|nil code
+---@return string|nil message
+---@return boolean|nil retryable
+function M.new(curl, options, host)
+  local engine, code, message, retryable = curl.engine()
+  if not engine then
+    return nil, code, message, retryable
+  end
+  local settings
+  settings, code, message, retryable = curl.settings {
+    proxy = options.proxy, no_proxy = options.no_proxy, ca_file = options.ca_file,
+  }
+  if not settings then
+    return nil, code, message, retryable
+  end
+  scheduler.engine = engine
+  return setmetatable({ engine = engine, settings = settings, host = host }, Engine)
+end
+
+return M
