@@ -3,6 +3,7 @@
 #include "core/alloc_test.h"
 
 #ifdef AG_TEST
+#include <stdatomic.h>
 #include <stddef.h>
 #ifdef __linux__
 size_t malloc_usable_size(void *p);     /* declared here: the core includes no header of a system's own */
@@ -10,9 +11,10 @@ size_t malloc_usable_size(void *p);     /* declared here: the core includes no h
 #define malloc_usable_size(p) ((size_t)0 * sizeof(p))   /* blocks are counted everywhere, bytes on Linux */
 #endif
 
-static long remaining;
-static long counted;
-static long blocks, bytes;
+/* The engine's thread allocates as well. */
+static atomic_long remaining;
+static atomic_long counted;
+static atomic_long blocks, bytes;
 
 void ag_alloc_test_set(long fail_at)
 {
@@ -27,14 +29,15 @@ long ag_alloc_test_count(void)
 
 bool ag_alloc_test_step(void)
 {
+    long left = remaining;
     counted++;
-    if (remaining < -1) {
-        remaining++;
-        return false;
-    }
-    if (remaining == -1)
-        return true;
-    return remaining > 0 && --remaining == 0;
+    do {
+        if (left == 0)
+            return false;
+        if (left == -1)
+            return true;
+    } while (!atomic_compare_exchange_weak(&remaining, &left, left > 0 ? left - 1 : left + 1));
+    return left == 1;
 }
 
 void ag_alloc_test_gave(void *p)

@@ -16,6 +16,8 @@ ag_client *ag_client_new(const ag_env *env)
     c->env = *env;
     c->refs = 1;
     c->lock_timeout_ms = 30000;
+    c->refresh_timeout_ms = 30000;
+    c->retry = (ag_retry_options)AG_RETRY_DEFAULT;
     return c;
 }
 

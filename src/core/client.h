@@ -6,6 +6,7 @@
 #include "core/authz.h"
 #include "core/discovery.h"
 #include "core/env.h"
+#include "core/retry.h"
 #include "core/session.h"
 #include "core/url.h"
 
@@ -22,6 +23,9 @@ typedef struct ag_client {
     bool manual_clock;          /* whoever steps a flow sets env's times by hand */
     bool has_look;              /* the storage may be changed by others */
     int64_t lock_timeout_ms;
+    int64_t refresh_timeout_ms; /* for one refresh, its retries and their pauses included */
+    int64_t refresh_not_before_ms;  /* boot clock: until then the token endpoint wants to be left alone; 0: it does not */
+    ag_retry_options retry;
     int64_t next_look_ms;       /* boot clock: the fast path looks at the storage from then on */
     ag_metadata metadata;
     bool has_metadata;

@@ -21,6 +21,7 @@
     X(TLS, "tls", false) \
     X(TIMEOUT, "timeout", true) \
     X(CANCELLED, "cancelled", false) \
+    X(PENDING, "pending", true) \
     X(TOO_LARGE, "too_large", false) \
     X(REDIRECT, "redirect", false) \
     X(SERVER, "server", true) \
@@ -33,6 +34,11 @@
     X(STATE_MISMATCH, "state_mismatch", false) \
     X(ISSUER_MISMATCH, "issuer_mismatch", false) \
     X(ID_TOKEN, "id_token", false) \
+    X(INVALID_TOKEN, "invalid_token", false) \
+    X(UNKNOWN_KEY, "unknown_key", false) \
+    X(INSUFFICIENT_SCOPE, "insufficient_scope", false) \
+    X(INSUFFICIENT_AUTHENTICATION, "insufficient_user_authentication", false) \
+    X(JWKS, "jwks", false) \
     X(USER_MISMATCH, "user_mismatch", false) \
     X(NO_LOGIN, "no_login", false) \
     X(NO_SESSION, "no_session", false) \
@@ -60,7 +66,9 @@ typedef struct ag_err {
     ag_err_code code;
     int status;             /* HTTP status of the answer, 0: there was none */
     bool retryable;
+    bool unsent;            /* the request surely did not reach the server */
     double retry_after;     /* seconds the server asked for, 0: it did not */
+    const char *reason;     /* static: what exactly is wrong with a token, for programs; NULL: nothing of the kind */
     char message[160];
     char oauth_error[64];
     char oauth_error_description[160];

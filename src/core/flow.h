@@ -53,6 +53,8 @@ struct ag_flow {
     ag_str text;
     double seconds;
     double timeout;                     /* seconds for one SEND; 0: the driver's own */
+    unsigned retries;       /* made of the SEND that ag_flow_send wanted */
+    ag_resume_fn sent;      /* takes what comes of it in the end */
     bool holds_lock;
     bool started;
     bool again;             /* SEND: the answer is there already, hand it in once more (memory ran out reading it) */
@@ -80,7 +82,13 @@ ag_flow *ag_discovery_flow(ag_client *c);               /* metadata are there af
 /* Takes the lock (bounded by the client's lock_timeout). refused and usable_ends: stop waiting as soon as somebody
  * else has brought a usable token; then holds_lock stays false. On success the parent holds the lock. */
 ag_flow *ag_lock_flow(ag_client *c, ag_flow *parent, bool usable_ends, ag_view refused);
+/* Wants f->request sent, and again while the failure may pass by itself and the client's options and the caller's time
+ * allow it. For requests that may arrive twice. */
+void ag_flow_send(ag_flow *f, ag_resume_fn resume);
 void ag_flow_unlock(ag_flow *f, ag_resume_fn resume);   /* wants UNLOCK, or resumes at once when the lock is not held */
+/* Give back the lock, if it is held, and finish the flow. */
+void ag_flow_end_well(ag_flow *f);
+void ag_flow_give_up(ag_flow *f, const ag_err *e);
 /* Decodes a LOAD's result and adopts it; nothing stored counts as an empty record. False: f->err. */
 bool ag_flow_adopt(ag_flow *f, const ag_input *in);
 

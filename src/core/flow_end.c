@@ -34,39 +34,21 @@ ag_flow *ag_open_flow(ag_client *c)
 
 /* ---- end ---- */
 
-static void end_well(ag_flow *f, const ag_input *in)
-{
-    (void)in;
-    ag_flow_done(f);
-}
-
-static void end_badly(ag_flow *f, const ag_input *in)
-{
-    (void)in;
-    ag_flow_fail(f);
-}
-
-static void give_up(ag_flow *f, const ag_err *e)
-{
-    f->err = *e;
-    ag_flow_unlock(f, end_badly);
-}
-
 static void on_deleted(ag_flow *f, const ag_input *in)
 {
     const end_flow *end = (const end_flow *)f;
     if (in->ok || end->force)
         ag_flow_adopt_end(f, end->revoke ? AG_REASON_LOGOUT : AG_REASON_CLEAR);
     if (in->ok)
-        ag_flow_unlock(f, end_well);
+        ag_flow_end_well(f);
     else
-        give_up(f, in->err);
+        ag_flow_give_up(f, in->err);
 }
 
 static void delete_record(ag_flow *f)
 {
     if (!ag_flow_want_ended(f, on_deleted))
-        give_up(f, &f->err);
+        ag_flow_give_up(f, &f->err);
 }
 
 static void on_revoked(ag_flow *f, const ag_input *in)
@@ -82,7 +64,7 @@ static void on_revoked(ag_flow *f, const ag_input *in)
     if (ok || end->force)
         delete_record(f);
     else
-        give_up(f, &f->err);
+        ag_flow_give_up(f, &f->err);
 }
 
 static void revoke(ag_flow *f);
@@ -92,7 +74,7 @@ static void on_late_metadata(ag_flow *f, const ag_input *in)
     if (in->ok)
         revoke(f);
     else
-        give_up(f, in->err);
+        ag_flow_give_up(f, in->err);
 }
 
 static void revoke(ag_flow *f)
@@ -119,7 +101,7 @@ static void revoke(ag_flow *f)
         delete_record(f);
         return;
     }
-    give_up(f, &f->err);
+    ag_flow_give_up(f, &f->err);
 }
 
 /* Somebody logged in, out or refreshed meanwhile: that session is not the one to end. */
@@ -134,13 +116,13 @@ static void on_loaded(ag_flow *f, const ag_input *in)
     const end_flow *end = (const end_flow *)f;
     if (ag_flow_adopt(f, in)) {
         if (is_another(end))
-            ag_flow_unlock(f, end_well);
+            ag_flow_end_well(f);
         else
             revoke(f);
     } else if (end->force)
         ag_flow_want(f, AG_FX_DELETE, on_deleted);
     else
-        give_up(f, &f->err);
+        ag_flow_give_up(f, &f->err);
 }
 
 static void on_locked(ag_flow *f, const ag_input *in)

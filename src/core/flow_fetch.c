@@ -1,4 +1,4 @@
-/* flow_fetch: look, refresh if needed, send, follow, and what to do about a 401. */
+/* flow_fetch: look, refresh if needed, send, follow, try again, and what to do about a 401. */
 #include "core/flow_fetch.h"
 
 #include <string.h>
@@ -18,6 +18,10 @@ typedef struct fetch_flow {
     bool follow;
     bool sent;              /* before we were made */
     bool replayed;          /* once is all */
+    bool streaming;         /* the caller has been given some of an answer's body */
+    bool answered;          /* the last SEND brought an answer */
+    unsigned retries;
+    ag_retry_options retry;
 } fetch_flow;
 
 static void send(ag_flow *f);
@@ -258,6 +262,49 @@ static void on_asked(ag_flow *f, const ag_input *in)
         ag_flow_done(f);
 }
 
+/* ---- trying again ---- */
+
+static bool may_repeat(const fetch_flow *x)
+{
+    return !x->streaming && ag_retry_is_idempotent(x->method) && !(x->has_body && !x->replayable);
+}
+
+static void on_rested(ag_flow *f, const ag_input *in)
+{
+    const fetch_flow *x = (const fetch_flow *)f;
+    if (in->ok && x->authorize)
+        decide(f);              /* the token may have grown old */
+    else if (in->ok)
+        send(f);
+    else if (in->err->code != AG_E_TIMEOUT)
+        ag_flow_fail_with(f, in->err);
+    else if (x->answered)
+        ag_flow_done(f);        /* no time to try again: the caller gets the answer there was */
+    else
+        ag_flow_fail(f);
+}
+
+/* Has the request failed in a way that passes, and are there tries left? Then it is sent again after a pause. */
+static bool try_again(fetch_flow *x, const ag_input *in)
+{
+    ag_flow *f = &x->base;
+    const ag_env *env = &f->client->env;
+    double retry_after = 0, pause;
+    if (!may_repeat(x) || (in->ok ? !ag_retry_is_passing_status(in->answer.status) : !ag_retry_is_passing(in->err)))
+        return false;
+    if (in->ok)
+        retry_after = ag_http_retry_after(in->answer.headers, env->wall_ms);
+    pause = ag_retry_pause(env, &x->retry, x->retries, retry_after);
+    if (pause < 0)
+        return false;
+    x->retries++;
+    x->answered = in->ok;
+    if (!in->ok)
+        f->err = *in->err;
+    ag_flow_sleep(f, pause, on_rested);
+    return true;
+}
+
 static bool refused(const fetch_flow *x, int status)
 {
     return status == 401 && x->sent_token.p != NULL && x->policy != AG_POLICY_RETURN;
@@ -267,6 +314,8 @@ static void on_answer(ag_flow *f, const ag_input *in)
 {
     fetch_flow *x = (fetch_flow *)f;
     ag_view location;
+    if (try_again(x, in))
+        return;
     if (!in->ok)
         ag_flow_fail_with(f, in->err);
     else if (x->follow && ag_http_is_redirect(in->answer.status)
@@ -292,14 +341,25 @@ void ag_fetch_body_used(ag_flow *f)
     ((fetch_flow *)f)->replayable = false;
 }
 
-bool ag_fetch_accepts(ag_flow *f, const ag_answer *head)
+/* Is it not the last word? Then its body is not the caller's. */
+static bool goes_on(const fetch_flow *x, const ag_answer *head)
 {
-    const fetch_flow *x = (const fetch_flow *)f;
     ag_view location;
     if (x->follow && ag_http_is_redirect(head->status) && ag_http_header(head->headers, "Location", &location))
+        return true;
+    if (ag_retry_is_passing_status(head->status))
+        return may_repeat(x) && x->retries < x->retry.retries;
+    return refused(x, head->status) && !x->replayed
+        && !(x->has_body && !x->replayable && x->policy == AG_POLICY_RETRY);
+}
+
+bool ag_fetch_accepts(ag_flow *f, const ag_answer *head)
+{
+    fetch_flow *x = (fetch_flow *)f;
+    if (goes_on(x, head))
         return false;
-    return !refused(x, head->status) || x->replayed
-        || (x->has_body && !x->replayable && x->policy == AG_POLICY_RETRY);
+    x->streaming = true;
+    return true;
 }
 
 static void free_fetch(ag_flow *f)
@@ -328,6 +388,7 @@ static bool set_up(fetch_flow *x, const ag_fetch_options *o, ag_err *e)
     x->replayable = o->replayable;
     x->keep_user_agent = o->keep_user_agent;
     x->sent = o->sent;
+    x->retry = o->retry != NULL ? *o->retry : c->retry;
     x->max_body = o->max_body;
     x->hops_left = o->max_redirects;
     x->follow = o->max_redirects > 0;

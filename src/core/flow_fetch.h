@@ -17,6 +17,7 @@ typedef struct ag_fetch_options {
     bool authorize;         /* attach the access token */
     bool keep_user_agent;   /* the headers hold one */
     bool sent;              /* already, see ag_fetch_goes_at_once: begins with the SEND whose result is there */
+    const ag_retry_options *retry;  /* NULL: the client's */
     ag_policy policy;
     unsigned max_redirects; /* 0: redirects are returned */
     size_t max_body;        /* bytes */

@@ -179,18 +179,6 @@ typedef struct finish_flow {
     ag_record record;           /* to be stored */
 } finish_flow;
 
-static void end_well(ag_flow *f, const ag_input *in)
-{
-    (void)in;
-    ag_flow_done(f);
-}
-
-static void end_badly(ag_flow *f, const ag_input *in)
-{
-    (void)in;
-    ag_flow_fail(f);
-}
-
 /* What this login knows is not the client's yet, or no more: it is kept out of an error here. */
 static void withhold_own(finish_flow *x, ag_err *e)
 {
@@ -218,7 +206,7 @@ static void give_up(ag_flow *f, const ag_err *e)
 {
     f->err = *e;
     withhold_own((finish_flow *)f, &f->err);
-    ag_flow_unlock(f, end_badly);
+    ag_flow_give_up(f, &f->err);
 }
 
 static void on_stored(ag_flow *f, const ag_input *in)
@@ -230,7 +218,7 @@ static void on_stored(ag_flow *f, const ag_input *in)
         return;
     }
     ag_session_login(&c->env.alloc, &c->session, &x->record);
-    ag_flow_unlock(f, end_well);
+    ag_flow_end_well(f);
 }
 
 /* The new session replaces the old one; the keys stay. */
@@ -332,7 +320,7 @@ static void on_tokens(ag_flow *f, const ag_input *in)
     }
     ag_token_apply(&c->env, &x->tokens, &x->record);
     if (ag_userinfo_request(c, ag_str_view(&x->record.access_token), &f->request, &f->err)) {
-        ag_flow_want(f, AG_FX_SEND, on_userinfo);
+        ag_flow_send(f, on_userinfo);
     } else if (f->err.code == AG_E_DISCOVERY) {     /* no such endpoint: the ID token says who it is */
         x->claims = ag_id_token_payload(&c->env.alloc, ag_str_view(&x->record.id_token), &f->err);
         if (x->claims != NULL)

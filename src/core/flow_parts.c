@@ -1,11 +1,58 @@
-/* flow_parts: what several flows have in common: metadata, the lock, what is stored.
- * Must never hold the lock longer than its caller asked for. */
+/* flow_parts: what several flows have in common: retries, metadata, the lock, what is stored.
+ * Must never hold the lock longer than its caller asked for, nor send twice what must not be. */
 #include <string.h>
 
 #include "core/flow.h"
 
 #define AG_LOCK_FIRST_WAIT_S 0.002
 #define AG_LOCK_LONGEST_WAIT_S 0.025
+
+/* ---- sending what may arrive twice ---- */
+
+static void on_sent(ag_flow *f, const ag_input *in);
+
+static void on_rested(ag_flow *f, const ag_input *in)
+{
+    ag_input failed;
+    ag_err why = f->err;
+    if (in->ok) {
+        ag_flow_want(f, AG_FX_SEND, on_sent);
+        return;
+    }
+    if (in->err->code != AG_E_TIMEOUT)
+        why = *in->err;
+    memset(&failed, 0, sizeof failed);
+    failed.err = &why;          /* no time left to try again: what went wrong says more than that */
+    f->sent(f, &failed);
+}
+
+static void on_sent(ag_flow *f, const ag_input *in)
+{
+    ag_client *c = f->client;
+    double pause = -1;
+    ag_err why;
+    if (!in->ok && ag_retry_is_passing(in->err)) {
+        why = *in->err;
+        pause = ag_retry_pause(&c->env, &c->retry, f->retries, 0);
+    } else if (in->ok && ag_retry_is_passing_status(in->answer.status)) {
+        (void)ag_answer_fail(&in->answer, NULL, c->env.wall_ms, &why);
+        pause = ag_retry_pause(&c->env, &c->retry, f->retries, why.retry_after);
+    }
+    if (pause < 0) {
+        f->sent(f, in);
+        return;
+    }
+    f->err = why;
+    f->retries++;
+    ag_flow_sleep(f, pause, on_rested);
+}
+
+void ag_flow_send(ag_flow *f, ag_resume_fn resume)
+{
+    f->sent = resume;
+    f->retries = 0;
+    ag_flow_want(f, AG_FX_SEND, on_sent);
+}
 
 /* ---- discovery ---- */
 
@@ -34,7 +81,7 @@ static void start_discovery(ag_flow *f)
     if (c->has_metadata)
         ag_flow_done(f);
     else if (ag_discovery_request(&c->env.alloc, ag_str_view(&c->endpoint), &f->request, &f->err))
-        ag_flow_want(f, AG_FX_SEND, on_metadata);
+        ag_flow_send(f, on_metadata);
     else
         ag_flow_fail(f);
 }
@@ -224,4 +271,27 @@ void ag_flow_unlock(ag_flow *f, ag_resume_fn resume)
     memset(&in, 0, sizeof in);
     in.ok = true;
     resume(f, &in);
+}
+
+static void on_let_go_well(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_done(f);
+}
+
+static void on_let_go_badly(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_fail(f);
+}
+
+void ag_flow_end_well(ag_flow *f)
+{
+    ag_flow_unlock(f, on_let_go_well);
+}
+
+void ag_flow_give_up(ag_flow *f, const ag_err *e)
+{
+    f->err = *e;
+    ag_flow_unlock(f, on_let_go_badly);
 }

@@ -11,6 +11,7 @@
 #define AG_STORE_PAUSE_S 0.05
 #define AG_MEMORY_TRIES 5       /* reading an answer that may hold the only good refresh token */
 #define AG_MEMORY_PAUSE_S 0.05
+#define AG_LONGEST_REST_MS 300000   /* what a Retry-After can keep us from asking at all */
 #define AG_VERDICT_TRIES 3      /* the stored token changed under us that often: something is wrong */
 
 typedef struct refresh_flow {
@@ -19,28 +20,14 @@ typedef struct refresh_flow {
     bool forced;                /* since a server refused it */
     ag_str sent;                /* the refresh token that went to the server */
     unsigned store_tries, verdict_tries, memory_tries;
+    unsigned retries;           /* of the request */
+    int64_t began_ms;           /* boot clock */
+    double pause;               /* seconds until the next try */
+    ag_err failure;             /* of the last one */
 } refresh_flow;
 
 static void on_stored(ag_flow *f, const ag_input *in);
 static void on_loaded(ag_flow *f, const ag_input *in);
-
-static void end_well(ag_flow *f, const ag_input *in)
-{
-    (void)in;
-    ag_flow_done(f);
-}
-
-static void end_badly(ag_flow *f, const ag_input *in)
-{
-    (void)in;
-    ag_flow_fail(f);
-}
-
-static void give_up(ag_flow *f, const ag_err *e)
-{
-    f->err = *e;
-    ag_flow_unlock(f, end_badly);
-}
 
 /* Is there nothing to do? A token that came from a forced refresh and is refused as well
  * is not refreshed again before it expires. */
@@ -67,7 +54,7 @@ static void try_again_or_give_up(ag_flow *f, const ag_err *e)
     if (++r->store_tries < AG_STORE_TRIES)
         ag_flow_sleep(f, AG_STORE_PAUSE_S, store_again);
     else
-        give_up(f, e);
+        ag_flow_give_up(f, e);
 }
 
 static void store_unsaved(ag_flow *f)
@@ -81,7 +68,7 @@ static void adopt_unsaved(ag_flow *f)
     ag_client *c = f->client;
     ag_str_free(&c->env.alloc, &c->session.unsaved_base);
     ag_session_adopt(&c->env.alloc, &c->session, &c->session.unsaved, AG_REASON_FOUND_TOKEN);
-    ag_flow_unlock(f, end_well);
+    ag_flow_end_well(f);
 }
 
 static void store_again(ag_flow *f, const ag_input *in)
@@ -102,9 +89,9 @@ static void on_ended(ag_flow *f, const ag_input *in)
 {
     ag_flow_adopt_end(f, AG_REASON_INVALID);
     if (in->ok)
-        ag_flow_unlock(f, end_well);
+        ag_flow_end_well(f);
     else
-        give_up(f, in->err);
+        ag_flow_give_up(f, in->err);
 }
 
 /* invalid_grant: is the stored token still the one that was sent? Then it is the verdict. */
@@ -113,17 +100,17 @@ static void on_loaded_after_verdict(ag_flow *f, const ag_input *in)
     refresh_flow *r = (refresh_flow *)f;
     const ag_record *now = &f->client->session.record;
     if (!ag_flow_adopt(f, in)) {
-        give_up(f, &f->err);
+        ag_flow_give_up(f, &f->err);
     } else if (now->refresh_token.p == NULL) {
-        ag_flow_unlock(f, end_well);
+        ag_flow_end_well(f);
     } else if (ag_view_eq(ag_str_view(&now->refresh_token), ag_str_view(&r->sent))) {
         if (!ag_flow_want_ended(f, on_ended))
-            give_up(f, &f->err);
+            ag_flow_give_up(f, &f->err);
     } else if (++r->verdict_tries < AG_VERDICT_TRIES) {
         ag_flow_want(f, AG_FX_LOAD, on_loaded);
     } else {
         (void)ag_fail(&f->err, AG_E_STORAGE, "the stored session keeps changing while its lock is held");
-        ag_flow_unlock(f, end_badly);
+        ag_flow_give_up(f, &f->err);
     }
 }
 
@@ -167,6 +154,66 @@ static bool take_answer(refresh_flow *r, ag_token_answer *t)
     return true;
 }
 
+/* ---- trying again ---- */
+
+static void begin(ag_flow *f);
+
+static void on_rested(ag_flow *f, const ag_input *in)
+{
+    const refresh_flow *r = (const refresh_flow *)f;
+    if (in->ok)
+        begin(f);               /* another process may have done it meanwhile */
+    else
+        ag_flow_fail_with(f, in->err->code == AG_E_TIMEOUT ? &r->failure : in->err);
+}
+
+static void rest(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_sleep(f, ((const refresh_flow *)f)->pause, on_rested);
+}
+
+/* Did the server surely do nothing with the refresh token? It was never asked, or says so. An answer that did not come, or
+ * one of a proxy that got none, may mean that the token has been rotated: to send the old one at once could only turn a
+ * chance into a verdict, so that is left to the next call. */
+static bool was_in_vain(const ag_input *in, const ag_err *why)
+{
+    if (in->ok)
+        return why->status == 429 || why->status == 503;
+    return why->unsent && ag_retry_is_passing(why);
+}
+
+/* Waits without the lock and begins again, if there are tries and time left. False: that was it. */
+static bool try_later(refresh_flow *r, const ag_input *in, const ag_err *why)
+{
+    ag_flow *f = &r->base;
+    ag_client *c = f->client;
+    double asked = why->retry_after * 1000;
+    if (!was_in_vain(in, why))
+        return false;
+    if (asked > 0)
+        c->refresh_not_before_ms = c->env.boot_ms + (asked < AG_LONGEST_REST_MS ? (int64_t)asked : AG_LONGEST_REST_MS);
+    r->pause = ag_retry_pause(&c->env, &c->retry, r->retries, why->retry_after);
+    if (r->pause < 0 || (double)(c->env.boot_ms - r->began_ms) + r->pause * 1000 >= (double)c->refresh_timeout_ms)
+        return false;
+    r->retries++;
+    r->failure = *why;
+    ag_flow_unlock(f, rest);
+    return true;
+}
+
+/* Has the server asked not to be asked yet? Nobody sends then, however often the program calls. */
+static bool must_rest(ag_flow *f)
+{
+    const ag_client *c = f->client;
+    const int64_t left = c->refresh_not_before_ms - c->env.boot_ms;
+    if (c->refresh_not_before_ms == 0 || left <= 0)
+        return false;
+    (void)ag_fail(&f->err, AG_E_RATE_LIMITED, "the server has asked to wait before the next refresh");
+    f->err.retry_after = (double)left / 1000;
+    return true;
+}
+
 static void on_answer(ag_flow *f, const ag_input *in);
 
 static void read_again(ag_flow *f, const ag_input *in)
@@ -184,15 +231,17 @@ static void on_answer(ag_flow *f, const ag_input *in)
     ag_token_answer t;
     memset(&t, 0, sizeof t);
     if (!in->ok) {
-        give_up(f, in->err);
+        if (!try_later(r, in, in->err))
+            ag_flow_give_up(f, in->err);
     } else if (ag_token_read(c, &in->answer, withhold, &t, &f->err) && take_answer(r, &t)) {
+        c->refresh_not_before_ms = 0;
         store_unsaved(f);
     } else if (f->err.code == AG_E_MEMORY && ++r->memory_tries < AG_MEMORY_TRIES) {
         ag_flow_sleep(f, AG_MEMORY_PAUSE_S, read_again);
     } else if (f->err.code == AG_E_OAUTH && strcmp(f->err.oauth_error, "invalid_grant") == 0) {
         ag_flow_want(f, AG_FX_LOAD, on_loaded_after_verdict);
-    } else {
-        give_up(f, &f->err);
+    } else if (!try_later(r, in, &f->err)) {
+        ag_flow_give_up(f, &f->err);
     }
     ag_token_answer_free(&c->env.alloc, &t);
 }
@@ -202,13 +251,17 @@ static void send(ag_flow *f)
     refresh_flow *r = (refresh_flow *)f;
     ag_client *c = f->client;
     const ag_record *rec = &c->session.record;
+    if (must_rest(f)) {
+        ag_flow_give_up(f, &f->err);
+        return;
+    }
     if (!ag_str_set_view(&c->env.alloc, &r->sent, ag_str_view(&rec->refresh_token)))
         (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a refresh");
     else if (ag_token_refresh_request(c, rec, &f->request, &f->err)) {
         ag_flow_want(f, AG_FX_SEND, on_answer);
         return;
     }
-    give_up(f, &f->err);
+    ag_flow_give_up(f, &f->err);
 }
 
 /* Under the lock, with what is stored now. */
@@ -218,7 +271,7 @@ static void on_loaded(ag_flow *f, const ag_input *in)
     ag_client *c = f->client;
     ag_session *s = &c->session;
     if (!ag_flow_adopt(f, in)) {
-        give_up(f, &f->err);
+        ag_flow_give_up(f, &f->err);
         return;
     }
     if (s->unsaved.refresh_token.p != NULL) {
@@ -231,7 +284,7 @@ static void on_loaded(ag_flow *f, const ag_input *in)
         ag_str_free(&c->env.alloc, &s->unsaved_base);
     }
     if (settled(r))
-        ag_flow_unlock(f, end_well);
+        ag_flow_end_well(f);
     else
         send(f);
 }
@@ -261,6 +314,8 @@ static void decide(ag_flow *f)
 {
     if (settled((refresh_flow *)f))
         ag_flow_done(f);
+    else if (f->client->session.unsaved.refresh_token.p == NULL && must_rest(f))
+        ag_flow_fail(f);
     else
         ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
 }
@@ -281,12 +336,18 @@ static void on_looked(ag_flow *f, const ag_input *in)
         decide(f);
 }
 
-static void start_refresh(ag_flow *f)
+static void begin(ag_flow *f)
 {
     if (f->client->has_look)
         ag_flow_want(f, AG_FX_LOOK, on_looked);
     else
         decide(f);
+}
+
+static void start_refresh(ag_flow *f)
+{
+    ((refresh_flow *)f)->began_ms = f->client->env.boot_ms;
+    begin(f);
 }
 
 static void free_refresh(ag_flow *f)

@@ -78,7 +78,7 @@ static void on_metadata(ag_flow *f, const ag_input *in)
         (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for user info");
         ag_flow_fail(f);
     } else if (ag_userinfo_request(c, ag_str_view(token), &f->request, &f->err))
-        ag_flow_want(f, AG_FX_SEND, on_answer);
+        ag_flow_send(f, on_answer);
     else
         ag_flow_fail(f);
 }

@@ -74,6 +74,50 @@ static bool origins_option(lua_State *L, ag_client *c, ag_err *e)
     return ok;
 }
 
+/* A file of the system's: read when a record or a token is there to which it says something. */
+void ag_lua_know_boot(ag_client *c)
+{
+    if (c->env.boot_id[0] == '\0')
+        (void)ag_platform_boot_id(c->env.boot_id);
+}
+
+static double number_in(lua_State *L, int table, const char *key, double missing)
+{
+    double v;
+    lua_pushstring(L, key);
+    lua_rawget(L, table);
+    v = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : missing;
+    lua_pop(L, 1);
+    return v;
+}
+
+void ag_lua_read_retry(lua_State *L, int i, ag_retry_options *o)
+{
+    const ag_retry_options usual = AG_RETRY_DEFAULT;
+    if (lua_type(L, i) == LUA_TBOOLEAN)
+        o->retries = 0;
+    if (lua_type(L, i) != LUA_TTABLE)
+        return;
+    o->retries = (unsigned)number_in(L, i, "retries", usual.retries);
+    o->base_s = number_in(L, i, "base", usual.base_s);
+    o->max_s = number_in(L, i, "max", usual.max_s);
+}
+
+static void retry_option(lua_State *L, ag_client *c)
+{
+    lua_getfield(L, 1, "retry");
+    ag_lua_read_retry(L, lua_gettop(L), &c->retry);
+    lua_pop(L, 1);
+}
+
+static void seconds_option(lua_State *L, const char *key, int64_t *ms)
+{
+    lua_getfield(L, 1, key);
+    if (lua_isnumber(L, -1))
+        *ms = (int64_t)(lua_tonumber(L, -1) * 1000);
+    lua_pop(L, 1);
+}
+
 static bool read_options(lua_State *L, ag_client *c, ag_err *e)
 {
     bool ok;
@@ -82,12 +126,12 @@ static bool read_options(lua_State *L, ag_client *c, ag_err *e)
     c->pre_authenticated_url_enabled = flag_option(L, "pre_authenticated_url_enabled");
     c->has_look = flag_option(L, "has_look");
     c->manual_clock = flag_option(L, "manual_clock");
-    lua_getfield(L, 1, "lock_timeout");
-    if (lua_isnumber(L, -1))
-        c->lock_timeout_ms = (int64_t)(lua_tonumber(L, -1) * 1000);
+    seconds_option(L, "lock_timeout", &c->lock_timeout_ms);
+    seconds_option(L, "refresh_timeout", &c->refresh_timeout_ms);
+    retry_option(L, c);
     lua_getfield(L, 1, "endpoint");
     ok = ag_client_set_endpoint(c, ag_lua_check_view(L, -1), e);
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     return ok && text_option(L, c, "client_id", &c->client_id, e)
         && text_option(L, c, "client_secret", &c->client_secret, e)
         && text_option(L, c, "scopes", &c->scopes, e)
@@ -103,7 +147,6 @@ static int l_client(lua_State *L)
     ag_err e;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    (void)ag_platform_boot_id(env.boot_id);
     u = lua_newuserdata(L, sizeof *u);
     u->c = NULL;
     luaL_setmetatable(L, AG_LUA_CLIENT);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/flow_fetch.h"
+#include "core/flow_jwks.h"
 #include "core/flow_login.h"
 #include "core/flow_userinfo.h"
 #include "lua/core_private.h"
@@ -79,6 +80,13 @@ static int l_userinfo_flow(lua_State *L)
     return own(L, u, ag_userinfo_flow(c));
 }
 
+static int l_jwks_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_lua_flow *u = new_flow(L);
+    return own(L, u, ag_jwks_flow(c));
+}
+
 static ag_view option(lua_State *L, const char *key)
 {
     ag_view v;
@@ -119,10 +127,11 @@ static int l_login_finish_flow(lua_State *L)
 }
 
 /* fetch_flow(client, method, url, headers, has_body, replayable, authorize, keep_user_agent, policy,
- *            max_redirects, max_body, sent) -> flow | nil, code, message, retryable */
+ *            max_redirects, max_body, sent [, retry]) -> flow | nil, code, message, retryable */
 static int l_fetch_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
+    ag_retry_options retry = c->retry;
     ag_fetch_options o;
     ag_lua_flow *u;
     ag_err e;
@@ -137,6 +146,8 @@ static int l_fetch_flow(lua_State *L)
     o.max_redirects = (unsigned)luaL_checkinteger(L, 10);
     o.max_body = (size_t)luaL_checknumber(L, 11);
     o.sent = lua_toboolean(L, 12);
+    o.retry = &retry;
+    ag_lua_read_retry(L, 13, &retry);
     u = new_flow(L);
     u->f = ag_fetch_flow(c, &o, &e);
     return u->f != NULL ? 1 : ag_lua_push_error(L, &e);
@@ -230,6 +241,8 @@ static int l_feed_text(lua_State *L)
     memset(&in, 0, sizeof in);
     in.ok = true;
     in.text = ag_lua_opt_view(L, 2);
+    if (in.text.p != NULL)
+        ag_lua_know_boot(f->client);
     return step(L, f, &in);
 }
 
@@ -243,10 +256,11 @@ static int l_feed_answer(lua_State *L)
     in.answer.status = (int)luaL_checkinteger(L, 2);
     in.answer.headers = ag_lua_check_view(L, 3);
     in.answer.body = ag_lua_opt_view(L, 4);
+    ag_lua_know_boot(f->client);
     return step(L, f, &in);
 }
 
-/* feed_error(flow, code, message, retryable) */
+/* feed_error(flow, code, message, retryable, sent): sent false: the request surely did not reach the server */
 static int l_feed_error(lua_State *L)
 {
     ag_flow *f = check_flow(L, 1);
@@ -256,6 +270,7 @@ static int l_feed_error(lua_State *L)
     (void)ag_fail(&e, code == AG_E_COUNT ? AG_E_HOST : code, "%s", luaL_optstring(L, 3, ""));
     if (!lua_isnoneornil(L, 4))
         e.retryable = lua_toboolean(L, 4);
+    e.unsent = lua_type(L, 5) == LUA_TBOOLEAN && !lua_toboolean(L, 5);
     memset(&in, 0, sizeof in);
     in.err = &e;
     return step(L, f, &in);
@@ -300,6 +315,15 @@ static int l_userinfo_claims(lua_State *L)
 {
     ag_lua_push_json(L, ag_userinfo_claims(check_flow(L, 1)));
     return 1;
+}
+
+/* jwks_of(finished flow) -> key set (once; then nil), how many keys, how many of them usable, the issuer */
+static int l_jwks_of(lua_State *L)
+{
+    ag_flow *f = check_flow(L, 1);
+    ag_lua_push_jwks(L, ag_jwks_flow_take, f);
+    ag_lua_push_view(L, ag_str_view(&f->client->metadata.issuer));
+    return 4;
 }
 
 /* login_claims(flow) -> claims, partial */
@@ -353,6 +377,8 @@ static const luaL_Reg functions[] = {
     { "refresh_flow", l_refresh_flow },
     { "end_flow", l_end_flow },
     { "userinfo_flow", l_userinfo_flow },
+    { "jwks_flow", l_jwks_flow },
+    { "jwks_of", l_jwks_of },
     { "login_start_flow", l_login_start_flow },
     { "login_finish_flow", l_login_finish_flow },
     { "fetch_flow", l_fetch_flow },
