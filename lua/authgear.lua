@@ -4,23 +4,24 @@ local check = require "authgear.check"
 local clients = require "authgear.client"
 local core = require "authgear.core"
 local runtimes = require "authgear.runtime"
-local storage = require "authgear.storage"
 
 ---@class authgear : authgear.Client
 local authgear = {}
 
 local default = clients.new()
 
-for name, method in pairs(clients.Client) do
+local Client = clients.Client
+
+for name, method in pairs(Client) do
   if type(method) == "function" and name:sub(1, 2) ~= "__" then
     authgear[name] = function(...)
-      return method(default, ...)
+      return Client[name](default, ...)
     end
   end
 end
 
 -- The two that are called all the time, without the detour.
-local refresh_if_needed = clients.Client.refresh_access_token_if_needed
+local refresh_if_needed = Client.refresh_access_token_if_needed
 
 function authgear.access_token()
   return default._access_token
@@ -44,6 +45,31 @@ function authgear.new(options)
   return client
 end
 
+-- What is loaded when it is first called, for the reason that stands in client.lua; types.lua says what each takes and gives.
+local LATER = {
+  verify = "authgear.verify", policy = "authgear.verify", jwks = "authgear.verify", async = "authgear.async",
+  update = "authgear.async", all = "authgear.async", sleep = "authgear.async",
+}
+
+for name, module in pairs(LATER) do
+  authgear[name] = function(...)
+    authgear[name] = require(module)[name]
+    return authgear[name](...)
+  end
+end
+
+--- pcall across which a task may wait, on every Lua (Lua 5.1's own can't).
+---@param fn function
+---@param ... any
+---@return boolean ok
+---@return any ...
+function authgear.pcall(fn, ...)
+  return require "authgear.protect"(fn, ...)
+end
+
+--- What a task of authgear.async yields when it waits, for schedulers of your own between it and your coroutines.
+authgear.pending = core.pending
+
 --- JSON's null in decoded bodies and in what is to be encoded.
 authgear.null = core.null
 
@@ -56,7 +82,13 @@ function authgear.array(list)
 end
 
 --- Storages to pass as `storage`.
-authgear.storage = { file = storage.file, memory = storage.memory }
+authgear.storage = {}
+
+for _, kind in ipairs { "file", "memory" } do
+  authgear.storage[kind] = function(...)
+    return require("authgear.storage")[kind](...)
+  end
+end
 
 authgear._VERSION = "0.1.0"
 

@@ -3,6 +3,7 @@
 -- so a driver that was interrupted begins again with `core.want`.
 -- Must never use pcall around what may yield, except authgear.protect.
 local core = require "authgear.core"
+local current = require "authgear.current"
 local errors = require "authgear.lazy" "authgear.errors"
 local protect = require "authgear.protect"
 local record = require "authgear.record"
@@ -11,6 +12,7 @@ local fx = core.fx
 local want, feed, feed_answer, feed_error = core.want, core.feed, core.feed_answer, core.feed_error
 
 local MAX_INTERRUPTIONS = 8
+local POLL = 0.1 -- seconds between two looks at `cancelled`
 local TRIES_BEFORE_COLLECTING = 64 -- at the lock's pace about 1.5 seconds
 
 local M = {}
@@ -58,7 +60,7 @@ local function given_up(runtime, run)
     return nil
   elseif run.deadline and runtime.now() >= run.deadline then
     return "timeout", "the time for this call is over"
-  elseif run.cancelled and run.cancelled() then
+  elseif current.is_cancelled() or (run.cancelled and run.cancelled()) then
     return "cancelled", "the call was cancelled"
   end
 end
@@ -95,11 +97,35 @@ on[fx.UNLOCK] = function(runtime, flow)
   return feed(flow)
 end
 
+local function set_time(runtime)
+  local clock = runtime.clock
+  if clock then
+    core.set_time(runtime.core, clock.monotonic(), clock.wall())
+  end
+end
+
+-- A pause that would outlast the caller's time is not begun: the flow says then what went wrong before it.
 on[fx.SLEEP] = function(runtime, flow, run, seconds)
   if runtime.closed and not run.sent then
     return closed(flow)
   end
-  runtime.host.sleep(seconds)
+  local last = runtime.now() + seconds
+  if run.deadline and not run.sent and last >= run.deadline then
+    return feed_error(flow, "timeout", "the time for this call would be over")
+  elseif not run.cancelled then
+    runtime.host.sleep(seconds)
+    set_time(runtime)
+    return feed(flow)
+  end
+  repeat
+    local why, what = given_up(runtime, run)
+    if why then
+      return feed_error(flow, why, what)
+    end
+    runtime.host.sleep(math.min(seconds, POLL))
+    seconds = last - runtime.now()
+  until seconds <= 0
+  set_time(runtime)
   return feed(flow)
 end
 
@@ -129,7 +155,8 @@ end
 -- A request whose answer must be read whatever happens: the answer stays with the transfer, so an
 -- error that is raised between two lines here (a Ctrl-C) does not lose it.
 local function send_kept(runtime, run, request)
-  request.timeout = runtime.refresh_timeout
+  run.first_sent = run.first_sent or runtime.now() -- tries and pauses have one time limit together
+  request.timeout = math.max(run.first_sent + runtime.refresh_timeout - runtime.now(), 0.001)
   if not run.prepared or run.prepared_for ~= request.body then
     M.forget(run)
     local prepared, code, message, retryable = runtime.transport:prepare(request)
@@ -140,6 +167,9 @@ local function send_kept(runtime, run, request)
     run.prepared_for = request.body
   end
   run.sent = true
+  if current.current then
+    require("authgear.closing").owe(current.current, runtime.close_timeout)
+  end
   run.prepared:perform()
   return run.prepared:result()
 end
@@ -153,19 +183,29 @@ function M.forget(run)
   end
 end
 
-local function feed_response(flow, response, code, message, retryable)
+local function feed_response(flow, response, code, message, retryable, sent)
   if not response then
-    return feed_error(flow, code or "network", message, retryable)
+    return feed_error(flow, code or "network", message, retryable, sent)
   end
   return feed_answer(flow, response.status, response.headers, response.body)
+end
+
+-- Nothing is under way any more that must be read: what the server has seen, if anything, it has refused.
+local function nothing_to_keep(run, ...)
+  run.sent = false
+  M.forget(run)
+  return ...
 end
 
 -- A request of the protocol's own (discovery, tokens, user info).
 local function send_protocol(runtime, flow, run, request, keep_going)
   if keep_going then
-    local response, code, message, retryable = send_kept(runtime, run, request)
+    local response, code, message, retryable, sent = send_kept(runtime, run, request)
     run.answer = response
-    return feed_response(flow, response, code, message, retryable)
+    if response and response.status == 200 then
+      return feed_answer(flow, 200, response.headers, response.body)
+    end
+    return nothing_to_keep(run, feed_response(flow, response, code, message, retryable, sent))
   end
   request.timeout, request.cancelled = runtime.timeout, run.cancelled
   if run.deadline then
@@ -183,6 +223,8 @@ on[fx.SEND] = function(runtime, flow, run, method, url, headers, body, max_body,
     return feed_response(flow, run.answer)
   elseif runtime.closed and not run.sent then
     return closed(flow)
+  elseif current.is_cancelled() and not run.sent then
+    return feed_error(flow, "cancelled", "the task was cancelled")
   elseif run.fetch and sends_body then
     return run.fetch.send(runtime, flow, run, method, url, headers, max_body, secret)
   end
@@ -194,15 +236,10 @@ end
 
 -- Steps the flow until it is finished. True: well.
 local function drive(runtime, flow, run)
-  local clock = runtime.clock
-  if clock then
-    core.set_time(runtime.core, clock.monotonic(), clock.wall())
-  end
+  set_time(runtime)
   local what, a, b, c, d, e, f, g, h, i, j = want(flow)
   while what ~= fx.DONE and what ~= fx.FAIL do
-    if clock then
-      core.set_time(runtime.core, clock.monotonic(), clock.wall())
-    end
+    set_time(runtime)
     what, a, b, c, d, e, f, g, h, i, j = on[what](runtime, flow, run, a, b, c, d, e, f, g, h, i, j)
   end
   return what == fx.DONE

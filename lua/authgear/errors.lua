@@ -10,7 +10,9 @@ local core = require "authgear.core"
 ---@field oauth_error string|nil `error` of an OAuth error answer (RFC 6749 section 5.2)
 ---@field oauth_error_description string|nil
 ---@field retry_after number|nil seconds the server asked to wait
+---@field reason string|nil what exactly is wrong with a token that was verified: docs/verify.md lists the words
 ---@field cause any what a user's own function raised or returned
+---@field traceback string|nil of a task that raised, for people
 local Error = {}
 Error.__index = Error
 

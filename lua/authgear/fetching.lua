@@ -4,20 +4,22 @@ local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.driver"
 local errors = require "authgear.errors"
+local kinds = require "authgear.kinds"
 local protect = require "authgear.protect"
 local response = require "authgear.response"
 
 local POLICIES = { ["return"] = 0, retry = 1, clear = 2 }
 local ASK = 3
+local TO_FLOW = { [401] = true, [429] = true, [502] = true, [503] = true, [504] = true } -- what a flow may do something about
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 local HEADERS_OF_OURS = { ["content-length"] = true, ["transfer-encoding"] = true, ["connection"] = true }
 
 local M = {}
 
 local KNOWN = {
-  method = "text", headers = "table", body = check.either("string", "function"), body_length = "count", json = "any",
+  method = "text", headers = "table", body = kinds.either("string", "function"), body_length = "count", json = "any",
   form = "table", query = "table", sink = "function", timeout = "seconds", max_body = "count", max_redirects = "few",
-  on_unauthorized = "policy", authorization = "boolean", cancelled = "function",
+  on_unauthorized = "policy", retry = "retry", authorization = "boolean", cancelled = "function",
 }
 
 ---@class authgear.FetchInit
@@ -35,6 +37,7 @@ local KNOWN = {
 ---@field max_body integer|nil bytes of the answer, decompressed
 ---@field max_redirects integer|nil at most 100; 0: redirects are returned
 ---@field on_unauthorized "return"|"retry"|"clear"|nil|fun(response: authgear.Response): string what to do about a 401
+---@field retry false|authgear.RetryOptions|nil instead of the client's
 ---@field authorization boolean|nil false: without the access token
 ---@field cancelled nil|fun(): boolean polled while waiting; true ends the call
 
@@ -228,13 +231,20 @@ local function read(url, init)
   return url, init.method or (body and "POST" or "GET"), table.concat(lines), has, body
 end
 
+--- How often a request that failed in a way that passes is sent again, and after what pauses. Only requests that may arrive
+--- twice are (GET, HEAD, OPTIONS, PUT, DELETE), and only within the call's time.
+---@class authgear.RetryOptions
+---@field retries integer|nil tries after the first (2)
+---@field base number|nil seconds: the first pause is at most this long, each further one at most twice the one before (0.25)
+---@field max number|nil seconds: none is longer, unless the server asks for it with Retry-After (5)
+
 -- The flow, and what its run keeps.
 local function prepare(runtime, init, url, method, block, has, body, first)
   local policy = init.on_unauthorized or runtime.on_unauthorized
   local flow, code, message, retryable = core.fetch_flow(runtime.core, method, url, block, body ~= nil,
     type(body) ~= "function", init.authorization ~= false and not has.authorization, has["user-agent"] or false,
     POLICIES[policy] or ASK, init.max_redirects or runtime.max_redirects,
-    init.max_body or (init.sink and 2 ^ 53 or runtime.max_body), first ~= nil)
+    init.max_body or (init.sink and 2 ^ 53 or runtime.max_body), first ~= nil, init.retry)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
@@ -262,11 +272,13 @@ local function send_at_once(runtime, url, method, block, body, timeout, max_body
   local headers = block == "" and own or block .. own
   local status, lines, text, http_version = transport:exchange(method, url, headers, body, timeout,
     runtime.connect_timeout, max_body, true)
-  if status and (status < 300 or (status >= 400 and status ~= 401)) then
+  if status and (status < 300 or (status >= 400 and not TO_FLOW[status])) then
     return response.new(status, lines, text, http_version, url, runtime.decode)
   end
   local first = { began = now }
   if status then
+    -- Has the session changed meanwhile (other tasks ran)? Then it is not the token it has now that was refused.
+    first.outdated = status == 401 and core.fetch_at_once(runtime.core, url) ~= version
     first.answer = { status = status, headers = lines, body = text, http_version = http_version }
   else
     first.code, first.message, first.retryable = lines, text, http_version
@@ -300,11 +312,15 @@ function M.fetch(runtime, url, init)
       return answer
     end
   end
+  local began = first and first.began or runtime.now()
+  if first and first.outdated and (init and init.on_unauthorized or runtime.on_unauthorized) ~= "return" then
+    first = nil -- sent again, with the token it has now
+  end
   local flow, fetch = prepare(runtime, init or NO_INIT, url, method, block, has, body, first)
   if not flow then
     return nil, fetch
   end
-  local run = { fetch = fetch, deadline = (first and first.began or runtime.now()) + timeout }
+  local run = { fetch = fetch, cancelled = fetch.cancelled, deadline = began + timeout }
   local ok, err = driver.run(runtime, flow, run)
   if not ok then
     err.cause = fetch.cause

@@ -2,8 +2,10 @@
 -- Must never hand the code verifier to anyone: it stays in the core.
 local check = require "authgear.check"
 local core = require "authgear.core"
+local current = require "authgear.current"
 local driver = require "authgear.driver"
 local errors = require "authgear.errors"
+local kinds = require "authgear.kinds"
 local protect = require "authgear.protect"
 local tasks = require "authgear.task"
 local user_info = require "authgear.user_info"
@@ -32,12 +34,12 @@ local M = {}
 
 local AUTHORIZATION = {
   redirect_uri = "text", x_state = "text", prompt = "text", login_hint = "text", ui_locales = "text",
-  color_scheme = check.one_of { "light", "dark" }, page = check.one_of { "login", "signup" },
+  color_scheme = kinds.one_of { "light", "dark" }, page = kinds.one_of { "login", "signup" },
   oauth_provider_alias = "text", authentication_flow_group = "text",
 }
 
 local AUTHENTICATE = {
-  redirect_uris = "texts", ui = check.one_of({ "browser", "console" }, true), timeout = "seconds",
+  redirect_uris = "texts", ui = kinds.one_of({ "browser", "console" }, true), timeout = "seconds",
   cancelled = "function",
 }
 for name, kind in pairs(AUTHORIZATION) do
@@ -83,10 +85,12 @@ end
 
 -- Shows the page and waits for the redirect.
 local function ask(runtime, attempt, request, options)
-  local sleep = runtime.host.spawn and runtime.host.sleep or nil
+  local sleep = tasks.spawner(runtime) and runtime.host.sleep or nil
   local callback_url, code, message, retryable, cause = attempt:run({
     url = request.url, state = request.state, timeout = options.timeout or DEFAULT_TIMEOUT,
-    cancelled = options.cancelled, sleep = sleep, now = core.now,
+    cancelled = function()
+      return current.is_cancelled() or (options.cancelled and options.cancelled())
+    end, sleep = sleep, now = core.now,
   })
   if callback_url then
     return callback_url

@@ -27,7 +27,7 @@ local function under_way(runtime)
   if not is_busy(runtime) then
     return nil
   end
-  if not runtime.host.await then
+  if not tasks.can_wait(runtime, runtime.refreshing[1]) then
     collectgarbage()
     collectgarbage() -- 5.2 and 5.3 need two for what the stack of a thrown away coroutine holds
   end
@@ -36,7 +36,7 @@ end
 
 -- A refresh that runs on its caller's thread has its caller's time until it is sent, and can be cancelled until then.
 local function run_for(runtime, caller)
-  if runtime.host.spawn or not caller then
+  if tasks.spawner(runtime) or not caller then
     return {}
   end
   return { deadline = caller.deadline, cancelled = caller.fetch and caller.fetch.cancelled }

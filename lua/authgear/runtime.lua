@@ -1,93 +1,36 @@
 --- The runtime: what `configure` makes of the options; a new one each time. Flows that are under
 -- way keep the one they began with.
 -- Must never touch the network.
-local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.lazy" "authgear.driver"
 local lazy = require "authgear.lazy"
-local record = require "authgear.record"
-local storage = require "authgear.storage"
 
+local blocking = lazy "authgear.host.blocking"
 local errors = lazy "authgear.errors"
+local record = lazy "authgear.record"
 local refreshing = lazy "authgear.refreshing"
 local tasks = lazy "authgear.task"
 
 local VERSION = "0.1.0"
 local DEFAULTS = {
   name = "default", timeout = 60, refresh_timeout = 30, lock_timeout = 60, connect_timeout = 15,
-  max_redirects = 10, max_body = 64 * 1024 * 1024, on_unauthorized = "retry",
+  close_timeout = 5, max_redirects = 10, max_body = 64 * 1024 * 1024, on_unauthorized = "retry",
 }
 
 local M = {}
 
----@class authgear.Options
----@field endpoint string the Authgear endpoint (or another OpenID provider's issuer), https unless it is loopback
----@field client_id string
----@field client_secret string|nil of a confidential client
----@field name string|nil tells this client's stored session from others' ("default")
----@field storage "memory"|"file"|authgear.Storage|nil where the session is kept ("memory")
----@field scopes string[]|nil instead of the usual ones
----@field sso_enabled boolean|nil share the browser's log-in session (false)
----@field pre_authenticated_url_enabled boolean|nil ask for what pre-authenticated URLs need (false)
----@field allowed_origins string[]|nil the only origins that get the access token (any https or loopback URL)
----@field on_unauthorized "return"|"retry"|"clear"|nil|fun(response: authgear.Response): string 401 policy of fetch ("retry")
----@field timeout number|nil seconds for a call (60)
----@field connect_timeout number|nil seconds to connect, within the above (15)
----@field refresh_timeout number|nil seconds for a token request, which no caller's end cuts short (30)
----@field lock_timeout number|nil seconds to wait for another process's refresh (60)
----@field max_body integer|nil bytes of an answer, decompressed (64 MiB)
----@field max_redirects integer|nil at most 100 (10)
----@field proxy string|nil URL; nil: as the environment says; loopback is never proxied
----@field no_proxy string|nil hosts that are reached without it
----@field ca_file string|nil PEM file of the certificates to trust
----@field user_agent string|nil
----@field allow_insecure_http boolean|nil permit http to other hosts than loopback (false)
----@field transport table|function|nil your own HTTP client, see docs/transports.md
----@field host authgear.Host|nil how to wait, see docs/hosts.md
----@field clock { monotonic: fun(): number, wall: fun(): number }|nil your own clocks, seconds
----@field json fun(text: string): any|nil your own decoder for response:json()
----@field log fun(level: string, message: string)|nil told what happens; never a token
----@field on_session_state_change fun(client: authgear.Client, state: string, reason: string)|nil
-
-local function storage_kind(value)
-  return storage.problem(value)
-end
-
-local function functions(required, optional)
-  return function(value)
-    if type(value) ~= "table" then
-      return "a table"
-    end
-    for _, name in ipairs(required) do
-      if type(value[name]) ~= "function" then
-        return "a table with a function '" .. name .. "'"
-      end
-    end
-    for _, name in ipairs(optional or {}) do
-      if value[name] ~= nil and type(value[name]) ~= "function" then
-        return "a table whose '" .. name .. "' is a function"
-      end
-    end
-  end
-end
-
--- A host that can wait for others' work must be able to run work apart from its caller, and the other way round.
-local function host_kind(value)
-  local expected = functions({ "sleep" }, { "spawn", "await" })(value)
-  if not expected and (value.spawn == nil) ~= (value.await == nil) then
-    expected = "a table with both 'spawn' and 'await', or neither"
-  end
-  return expected
+local function storage_problem(value)
+  return value ~= "memory" and require("authgear.storage").problem(value) or nil
 end
 
 M.KNOWN = {
-  endpoint = "text", client_id = "text", client_secret = "text", name = "text", storage = storage_kind, scopes = "texts",
+  endpoint = "text", client_id = "text", client_secret = "text", name = "text", storage = storage_problem, scopes = "texts",
   sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", allowed_origins = "texts",
   on_unauthorized = "policy", timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
-  lock_timeout = "seconds", max_body = "count", max_redirects = "few", proxy = "words", no_proxy = "words",
-  ca_file = "text", user_agent = "line", allow_insecure_http = "boolean",
-  transport = check.either(functions({ "send" }), "function"), host = host_kind,
-  clock = functions { "monotonic", "wall" }, json = "function", log = "function", on_session_state_change = "function",
+  lock_timeout = "seconds", close_timeout = "seconds", max_connections = "connections", retry = "retry",
+  max_body = "count", max_redirects = "few", proxy = "words", no_proxy = "words", ca_file = "text", user_agent = "line",
+  allow_insecure_http = "boolean", transport = "transport", host = "host", clock = "clock", json = "function",
+  log = "function", on_session_state_change = "function",
 }
 
 M.REQUIRED = { "endpoint", "client_id" }
@@ -112,15 +55,36 @@ local function end_session(...)
   return tasks.end_session(...)
 end
 
--- The transport on libcurl before it is first asked for anything: its code is loaded then, and it becomes that.
+-- A part before it is first asked for anything: its code is loaded then, and it becomes what `make` gives.
 local Unloaded = {}
 
-function Unloaded.__index(transport, key)
-  local loaded = require("authgear.transport.curl").new(rawget(transport, "options"))
-  for name, value in pairs(loaded) do
-    transport[name] = value
+function Unloaded.__index(part, key)
+  local loaded = rawget(part, "make")(part)
+  for name in pairs(part) do
+    part[name] = nil
   end
-  return setmetatable(transport, getmetatable(loaded))[key]
+  for name, value in pairs(loaded) do
+    part[name] = value
+  end
+  return setmetatable(part, getmetatable(loaded))[key]
+end
+
+local function make_curl(part)
+  return require("authgear.transport.curl").new(part.options, rawget(part, "loop"))
+end
+
+local function make_memory(part)
+  local memory = require "authgear.storage.memory"
+  return memory.new(memory.slots(), part.name)
+end
+
+-- The storage, and whether others can change what is in it; else nil, nil, code, message, retryable.
+local function open_storage(option, name)
+  if option == nil or option == "memory" then
+    return setmetatable({ make = make_memory, name = name }, Unloaded), false
+  end
+  local store, code, message, retryable, has_look = require("authgear.storage").open(option, name)
+  return store, has_look, code, message, retryable
 end
 
 local function make_transport(options)
@@ -128,7 +92,10 @@ local function make_transport(options)
     return require("authgear.transport.custom").wrap(options.transport)
   end
   return setmetatable({
-    options = { proxy = options.proxy, no_proxy = options.no_proxy, ca_file = options.ca_file },
+    make = make_curl,
+    options = { proxy = options.proxy, no_proxy = options.no_proxy, ca_file = options.ca_file,
+      max_connections = options.max_connections },
+    loop = options.host and options.host.engine and options.host or nil,
   }, Unloaded)
 end
 
@@ -140,7 +107,15 @@ local function make_core(options, has_look)
     sso_enabled = options.sso_enabled, pre_authenticated_url_enabled = options.pre_authenticated_url_enabled,
     allow_insecure_http = options.allow_insecure_http, has_look = has_look, manual_clock = options.clock ~= nil,
     lock_timeout = options.lock_timeout or DEFAULTS.lock_timeout,
+    refresh_timeout = options.refresh_timeout or DEFAULTS.refresh_timeout, retry = options.retry,
   }
+end
+
+local function host_of(host)
+  if not host or host.engine then
+    return host or blocking
+  end
+  return require "authgear.host.inside"(host)
 end
 
 --- The error of a finished flow, or nil.
@@ -154,7 +129,7 @@ end
 ---@return table|nil runtime
 ---@return authgear.Error|nil err
 function M.new(client, options)
-  local store, code, message, retryable, has_look = storage.open(options.storage, options.name or DEFAULTS.name)
+  local store, has_look, code, message, retryable = open_storage(options.storage, options.name or DEFAULTS.name)
   if not store then
     return nil, errors.new(code, message, retryable)
   end
@@ -164,8 +139,9 @@ function M.new(client, options)
     return nil, errors.new(code, message, retryable)
   end
   local runtime = {
-    client = client, core = handle, storage = store, has_look = has_look, transport = make_transport(options),
-    host = options.host or require "authgear.host.blocking", clock = options.clock, log = quiet_log(options.log),
+    client = client, core = handle, storage = store, has_look = has_look,
+    own_memory = options.storage == nil or options.storage == "memory", transport = make_transport(options),
+    host = host_of(options.host), clock = options.clock, log = quiet_log(options.log),
     decode = options.json, refresh = refresh, end_session = end_session, failure = failure,
     now = options.clock and options.clock.monotonic or core.now,
     runs = setmetatable({}, { __mode = "k" }), -- the flows under way, as long as their coroutines live
@@ -188,11 +164,17 @@ function M.open(runtime)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  if runtime.storage.kind == "custom" or #runtime.client._listeners > 0 or runtime.log ~= nothing or runtime.clock then
+  local own_memory = runtime.own_memory
+  if #runtime.client._listeners > 0 or runtime.log ~= nothing or runtime.clock
+      or (not own_memory and runtime.storage.kind == "custom") then
     return driver.run(runtime, flow, {})
   end
   -- The flow wants one LOAD. With a storage of ours, and nobody to be told, that is all: the driver need not be loaded.
-  record.load(runtime, flow)
+  if not own_memory then
+    record.load(runtime, flow)
+  else
+    core.feed_text(flow, nil) -- there is nothing in it yet
+  end
   while core.take_event(runtime.core) do end
   local err = failure(flow)
   if err then

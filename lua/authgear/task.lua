@@ -2,6 +2,7 @@
 -- cancelled or thrown away does not end them with a request sent or a lock held (law 5). Elsewhere they run at once.
 -- Must never leave anybody waiting for ever: whoever waits looks again now and then.
 local core = require "authgear.core"
+local current = require "authgear.current"
 local driver = require "authgear.driver"
 local errors = require "authgear.errors"
 local protect = require "authgear.protect"
@@ -16,6 +17,8 @@ local M = {}
 ---@field flow userdata
 ---@field run authgear.Run
 ---@field started boolean|nil
+---@field apart boolean|nil it runs apart from its caller
+---@field inside authgear.scheduler.Task|nil the scheduler's task that it runs in
 ---@field thread thread|nil who runs it; nil: nobody yet, or Lua 5.1's main thread
 ---@field done boolean nothing more will happen
 ---@field finished boolean|nil the flow came to its end, well or not
@@ -46,6 +49,7 @@ end
 
 local function run_here(runtime, task)
   task.thread = running()
+  task.inside = current.current
   task.started = true
   task.run.ended = function(finished)
     finish(task, finished)
@@ -58,15 +62,33 @@ local function run_here(runtime, task)
   finish(task, false)
 end
 
+--- What a call made here and now can have its work run by: apart from it, or nil.
+---@return function|nil spawn
+function M.spawner(runtime)
+  local host = runtime.host
+  if host.blocks and host.blocks() then
+    return nil
+  end
+  return host.spawn
+end
+
+--- Can a call made here and now wait for that task? Where waiting blocks the thread, only for one that runs by itself.
+---@return boolean
+function M.can_wait(runtime, task)
+  local host = runtime.host
+  return host.await ~= nil and (task.apart or not (host.blocks and host.blocks()))
+end
+
 --- Starts a task: apart from the caller, or here and to its end.
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err
 function M.start(runtime, task)
-  local spawn = runtime.host.spawn
+  local spawn = M.spawner(runtime)
   if not spawn then
     run_here(runtime, task)
     return true
   end
+  task.apart = true
   local ok, started = protect(spawn, function()
     run_here(runtime, task)
     if task.failed and not task.awaited then
@@ -93,9 +115,9 @@ end
 ---@return authgear.Error|nil err
 function M.wait(runtime, task, deadline)
   local host = runtime.host
-  if task.started and task.thread == running() then
+  if task.started and (task.thread == running() or (task.inside and task.inside == current.current)) then
     return nil, errors.new("host", "called from inside the work that it would have to wait for")
-  elseif not host.await then
+  elseif not M.can_wait(runtime, task) then
     return nil, errors.new("host", "another coroutine is at it; a host with 'spawn' and 'await' could wait for it")
   end
   local waiter = {}
@@ -114,6 +136,9 @@ function M.wait(runtime, task, deadline)
     if left <= 0 then
       waiter.wake = nil
       return nil, errors.new("timeout", "the time for this call is over; what was sent goes on")
+    elseif current.is_cancelled() then
+      waiter.wake = nil
+      return nil, errors.new("cancelled", "the task was cancelled; what was sent goes on")
     end
     host.await(start, math.min(left, LOOK_AGAIN))
   end
@@ -125,7 +150,7 @@ end
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err
 function M.run(runtime, flow, run)
-  if not runtime.host.spawn then
+  if not M.spawner(runtime) then
     return driver.run(runtime, flow, run, true)
   end
   local task = M.new(flow, run)

@@ -1,0 +1,444 @@
+--- The scheduler: our own tasks, the timers and the engine's jobs they wait for. One per Lua state. It moves only when
+-- `run` is called, and `run` never waits: a frame loop, an event loop (see host/) or a blocking wait calls it.
+-- Must never know what a task does, nor look at all tasks for the sake of one.
+--
+-- A task that waits yields exactly one value, the sentinel `pending`; whenever it is resumed it looks again whether what
+-- it waits for has come. So a scheduler of the program's own, between the task and a coroutine inside it, may pass the
+-- value on or resume at any time. A yield of anything else means "go on with the next run".
+local core = require "authgear.core"
+local timers = require("authgear.timers").new()
+
+local create, resume = coroutine.create, coroutine.resume
+local now, clock = core.now, core.clock
+
+local PASSES = 8 -- in one run: a task that is woken by another goes on in the same run, but not for ever
+
+local M = require "authgear.current"
+local PENDING = M.PENDING
+
+---@class authgear.scheduler.Task
+---@field fn function
+---@field args table|nil its arguments, `n` of them
+---@field internal boolean|nil of the SDK's own (a refresh, say): runs also while the program blocks outside all tasks
+---@field thread thread
+---@field started boolean|nil
+---@field running boolean|nil
+---@field queued boolean|nil is in a queue of those that can go on
+---@field done boolean|nil
+---@field ok boolean|nil fn returned; false: it raised `raised`
+---@field results table|nil what it returned, `n` of them
+---@field raised any
+---@field cancelled boolean|nil
+---@field jobs table<userdata, integer>|nil the engine's jobs that are its own, with their ids
+---@field on_done nil|fun(task: authgear.scheduler.Task)
+---@field owed boolean|nil has a request out whose answer must not be lost: see closing.lua
+
+local count = 0 -- tasks that are not done
+local ticks = 0 -- passes made
+local watchers = {} -- id of a job -> the task to wake, or a function to call
+local later = { n = 0 } -- tasks that yielded for reasons of their own
+local ours, users = { head = 1, tail = 0 }, { head = 1, tail = 0 } -- those that can go on
+local working = false
+local listeners = {} -- of on_work
+
+local function tell()
+  if not working and listeners[1] then
+    for _, fn in ipairs(listeners) do
+      fn()
+    end
+  end
+end
+
+local function push(queue, task)
+  local tail = queue.tail + 1
+  queue.tail = tail
+  queue[tail] = task
+end
+
+-- The next, or nil.
+local function pop(queue)
+  local head, tail = queue.head, queue.tail
+  if head > tail then
+    return nil
+  end
+  local task = queue[head]
+  queue[head] = nil
+  if head == tail then
+    queue.head, queue.tail = 1, 0
+  else
+    queue.head = head + 1
+  end
+  return task
+end
+
+local function is_empty(queue)
+  return queue.tail < queue.head
+end
+
+--- Has the task go on with the next run. It looks by itself whether that helps.
+---@param task authgear.scheduler.Task
+function M.ready(task)
+  if task.queued or task.done then
+    return
+  end
+  task.queued = true
+  push(task.internal and ours or users, task)
+  tell()
+end
+local ready = M.ready
+
+local function close_jobs(task)
+  local jobs = task.jobs
+  if jobs then
+    task.jobs = nil
+    for job, id in pairs(jobs) do
+      watchers[id] = nil
+      job:close()
+    end
+  end
+end
+
+local function finish(task, ok, raised)
+  if task.done then
+    return
+  end
+  task.done, task.running = true, nil
+  task.ok = ok
+  if not ok then
+    task.raised = raised
+  end
+  count = count - 1
+  close_jobs(task)
+  local on_done = task.on_done
+  if on_done then
+    task.on_done = nil
+    on_done(task)
+  end
+end
+
+local function keep(task, ...)
+  task.results = { n = select("#", ...), ... }
+end
+
+local unpack = table.unpack or unpack
+
+local function body(task)
+  local args = task.args
+  task.args = nil
+  if args then
+    return keep(task, task.fn(unpack(args, 1, args.n)))
+  end
+  return keep(task, task.fn())
+end
+
+--- Makes a task that begins with the next run.
+---@param fn function
+---@param internal boolean|nil
+---@param args table|nil
+---@param on_done nil|fun(task: authgear.scheduler.Task) called once, when it is over; must not raise
+---@return authgear.scheduler.Task
+function M.spawn(fn, internal, args, on_done)
+  local task = { fn = fn, args = args, internal = internal, on_done = on_done, thread = create(body) }
+  count = count + 1
+  ready(task)
+  return task
+end
+
+local function step(task)
+  local before = M.current
+  task.running = true
+  M.current = task
+  local ok, what
+  if task.started then
+    ok, what = resume(task.thread)
+  else
+    task.started = true
+    ok, what = resume(task.thread, task)
+  end
+  M.current = before
+  task.running = nil
+  if task.results or not ok then
+    finish(task, ok, what)
+  elseif what ~= PENDING then
+    later.n = later.n + 1
+    later[later.n] = task
+  end
+end
+
+-- Resumes those that are in the queue now. False: the time is over.
+local function drain(queue, last, only_owed)
+  for _ = queue.head, queue.tail do
+    local task = pop(queue)
+    if not task then
+      break
+    elseif task.running or (only_owed and not task.owed) then
+      push(queue, task)
+    elseif not task.done then
+      task.queued = nil
+      step(task)
+      if last and clock() >= last then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+-- Picks up what the engine has to say.
+local function collect()
+  local engine = M.engine
+  if not engine then
+    return
+  end
+  local id = engine:ready()
+  while id do
+    local watcher = watchers[id]
+    if watcher then
+      if type(watcher) == "function" then
+        watchers[id] = nil
+        watcher()
+      else
+        ready(watcher)
+      end
+    end
+    id = engine:ready()
+  end
+end
+
+local function collect_timers()
+  local timer = timers:first()
+  if not timer then
+    return
+  end
+  local time = now()
+  while timer and timer.at <= time do
+    timers:pop()
+    if timer.wake then
+      timer.wake()
+    else
+      ready(timer.task)
+    end
+    timer = timers:first()
+  end
+end
+
+local function collect_later()
+  local n = later.n
+  later.n = 0
+  for i = 1, n do
+    local task = later[i]
+    later[i] = nil
+    ready(task)
+  end
+end
+
+-- One run: some passes over those that can go on.
+local function work(last, only_ours, only_owed)
+  ticks = ticks + 1
+  collect_later()
+  collect_timers()
+  for _ = 1, PASSES do
+    collect()
+    if is_empty(ours) and (only_ours or is_empty(users)) then
+      return
+    elseif not drain(ours, last, only_owed) or not (only_ours or drain(users, last)) then
+      return
+    end
+  end
+end
+
+-- What an interruption (a Ctrl-C raises anywhere in Lua code) has left half done.
+local function recover(task)
+  M.current = nil
+  if task and not task.done then
+    task.running = nil
+    if coroutine.status(task.thread) ~= "dead" then
+      ready(task)
+    elseif task.results then
+      finish(task, true)
+    else
+      finish(task, false, "interrupted")
+    end
+  end
+end
+
+-- Makes one run: see work.
+function M.guarded(...)
+  working = true
+  local ok, raised = pcall(work, ...)
+  working = false
+  if not ok then
+    recover(M.current)
+    error(raised, 0)
+  end
+end
+
+-- Is this call made from inside a run?
+local function is_inside()
+  local task = M.current
+  if not task then
+    return false
+  end
+  local status = coroutine.status(task.thread)
+  if status == "running" or status == "normal" then
+    return true
+  end
+  recover(task)
+  return false
+end
+
+--- Moves everything on that can go on, and never waits. Does nothing inside a task. Raises what a task of the program's
+--- own raised, when nobody can ask for it any more (`after_run` of async.lua, which is there when there is such an error).
+---@param budget number|nil seconds after which no other task is begun with
+---@return integer count tasks that are still there
+function M.run(budget)
+  if not is_inside() then
+    M.guarded(budget and clock() + budget)
+    if M.after_run then
+      M.after_run(count)
+    end
+  end
+  return count
+end
+
+--- How many tasks there are.
+function M.count()
+  return count
+end
+
+--- Is there nothing that could go on at once?
+---@param only_ours boolean|nil of the SDK's own
+function M.is_idle(only_ours)
+  return is_empty(ours) and (only_ours or (is_empty(users) and later.n == 0))
+end
+
+--- Seconds until the next timer, or nil.
+function M.due_timer()
+  local timer = timers:first()
+  return timer and math.max(timer.at - now(), 0)
+end
+
+--- Seconds until something has to be done by itself: 0: now; nil: only news of the engine can change anything.
+---@return number|nil
+function M.due()
+  if not M.is_idle() then
+    return 0
+  end
+  return M.due_timer()
+end
+
+--- The file descriptor that is readable while the engine has news; nil as long as there is no engine.
+---@return integer|nil
+---@return string|nil code
+---@return string|nil message
+function M.descriptor()
+  if M.engine then
+    return M.engine:descriptor()
+  end
+end
+
+--- Is there anything of ours that has not come to its end?
+---@return boolean
+function M.pending()
+  return count > 0 or next(watchers) ~= nil
+end
+
+--- Calls fn when there is new work while no run is under way: a loop arms itself then. It must not raise, nor run tasks.
+---@param fn function
+---@return function remove
+function M.on_work(fn)
+  listeners[#listeners + 1] = fn
+  return function()
+    for i, listener in ipairs(listeners) do
+      if listener == fn then
+        table.remove(listeners, i)
+        return
+      end
+    end
+  end
+end
+
+--- Has fn called from `run`, once, when the job has news. News that came before are lost: step the job first.
+function M.watch(job, fn)
+  watchers[job:id()] = fn
+  tell()
+end
+
+--- Not any more.
+function M.unwatch(job)
+  watchers[job:id()] = nil
+end
+
+--- Makes a job the running task's: news of it have the task go on, and its end, or cancelling it, closes the job.
+---@return integer id for release
+function M.adopt(job)
+  local task, id = M.current, job:id()
+  watchers[id] = task
+  local jobs = task.jobs
+  if not jobs then
+    jobs = {}
+    task.jobs = jobs
+  end
+  jobs[job] = id
+  return id
+end
+
+--- It is closed, or will be at once.
+function M.release(task, job, id)
+  watchers[id] = nil
+  if task.jobs then
+    task.jobs[job] = nil
+  end
+end
+
+--- Has a task go on at some time.
+---@param timer authgear.Timer
+function M.set_timer(timer)
+  if timers:add(timer) then
+    tell()
+  end
+  return timer
+end
+
+--- It is not needed any more.
+function M.drop_timer(timer)
+  timers:drop(timer)
+end
+
+--- For a coroutine inside a task that goes on though no run was made since it yielded `tick`: somebody's scheduler does not
+--- let us run. So what it may wait for is picked up here, and the SDK's own tasks are resumed.
+function M.run_inside()
+  local before = M.current
+  ticks = ticks + 1
+  collect_timers()
+  collect()
+  drain(ours)
+  M.current = before
+end
+
+--- The number of runs made.
+function M.tick()
+  return ticks
+end
+
+--- The task has come to its end.
+M.finish = finish
+
+--- Ends a task: its jobs are closed at once; it finds out when it goes on. Those of the SDK's own are not cancelled.
+---@param task authgear.scheduler.Task
+function M.cancel(task)
+  if task.done or task.cancelled or task.internal then
+    return
+  end
+  task.cancelled = true
+  close_jobs(task)
+  if task.started then
+    ready(task)
+  else
+    finish(task, true)
+  end
+end
+
+require "authgear.waits"
+
+return M
