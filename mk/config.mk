@@ -6,6 +6,7 @@ JOBS ?= 2
 CC ?= cc
 AR ?= ar
 NM ?= nm
+OBJCOPY ?= objcopy
 
 # Where headers and libraries live when the compiler does not find them itself
 # (LuaRocks and Homebrew give these).
@@ -30,15 +31,26 @@ FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 # The core is plain C11; what talks to the system, and the binding, may know the system.
 SYSTEM_CPPFLAGS := -D_GNU_SOURCE
 
+# libauthgear.a: how objects become one object, how its names are hidden, and what a host
+# links besides libcurl, libcrypto and cJSON.
+# With gcc's -flto it becomes machine code here: only that can be hidden.
+STATIC_LDFLAGS := -r -nostdlib -Wl,-d $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel)
+STATIC_LIBS := -lm -lpthread
+hide = $(OBJCOPY) --keep-global-symbol=authgear_preload $(1)
+
 ifeq ($(UNAME),Darwin)
 PLATFORM := macos
 LIBFLAG ?= -bundle -undefined dynamic_lookup
 MODULE_LDFLAGS := -Wl,-dead_strip -Wl,-exported_symbol,_luaopen_*
 SYSTEM_CPPFLAGS :=
+STATIC_LDFLAGS += -Wl,-exported_symbol,_authgear_preload
+STATIC_LIBS :=
+hide = true
 else ifneq ($(filter MINGW% MSYS% CYGWIN%,$(UNAME)),)
 PLATFORM := windows
 LIBFLAG ?= -shared
 MODULE_LDFLAGS := -Wl,--gc-sections
+STATIC_LIBS := -lws2_32 -lshell32 -lole32
 else
 PLATFORM := linux
 LIBFLAG ?= -shared

@@ -12,6 +12,17 @@ LUA_CMOD ?= $(PREFIX)/lib/lua/$(LUA_ABI)
 install: lua-$(LUA)
 	@scripts/install-files '$(BUILD)/$(LUA)' '$(DESTDIR)$(LUA_LMOD)' '$(DESTDIR)$(LUA_CMOD)'
 
+# For programs that link everything in. Their Lua is theirs: pkg-config names libauthgear's other libraries only.
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+STATIC_NAME := authgear-$(if $(filter jit,$(LUA)),luajit,lua$(LUA))
+STATIC_PACKAGES := $(foreach p,libcurl libcrypto libcjson,$(if $(filter $(p).a,$(notdir $(STATIC_WITH))),,$(p)))
+
+.PHONY: install-static
+install-static: static
+	@scripts/install-static '$(BUILD)/$(LUA)/libauthgear.a' '$(STATIC_NAME)' '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)' \
+	    '$(INCLUDEDIR)' '$(STATIC_PACKAGES)' '$(STATIC_LIBS)'
+
 # For LuaRocks, which gives the headers and the directories and not the version.
 header_says = $(shell sed -n 's/^\#define[ \t]*LUA_VERSION_NUM[ \t]*50\([1-4]\).*/5.\1/p' '$(LUA_INCDIR)/lua.h')
 rock_lua = $(if $(wildcard $(LUA_INCDIR)/luajit.h),jit,$(header_says))
