@@ -167,7 +167,7 @@ end
 --- Options for configure: this provider, and a clock that runs `self.ahead` seconds ahead.
 function Provider:options(more)
   local options = {
-    endpoint = fake.ENDPOINT, client_id = fake.CLIENT, timeout = 5, refresh_timeout = 5,
+    endpoint = fake.ENDPOINT, client_id = fake.CLIENT, timeout = 5, refresh_timeout = 5, retry = false,
     transport = function(request) return self:send(request) end,
     clock = {
       monotonic = function() return core.now() + self.ahead end,

@@ -37,19 +37,19 @@ void ag_b64_encode(char *out, const void *in, size_t n)
         out[at++] = '=';
 }
 
-/* The six bits of a base64url character, or -1. */
-static int bits_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '-')
-        return 62;
-    return c == '_' ? 63 : -1;
-}
+/* The six bits of a base64url character; anything else has a higher bit. */
+#define BAD 0x80
+static const unsigned char bits_of[256] = {
+#define B4 BAD, BAD, BAD, BAD
+#define B16 B4, B4, B4, B4
+    B16, B16, B4, B4, B4, BAD, 62, BAD, BAD,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, BAD, BAD, B4,
+    BAD, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, BAD, BAD, BAD, BAD, 63,
+    BAD, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, BAD, B4,
+    B16, B16, B16, B16, B16, B16, B16, B16
+#undef B16
+#undef B4
+};
 
 bool ag_b64url_decode(void *out, size_t *out_n, const char *in, size_t n)
 {
@@ -60,11 +60,20 @@ bool ag_b64url_decode(void *out, size_t *out_n, const char *in, size_t n)
     *out_n = 0;
     if (n % 4 == 1)
         return false;
-    for (i = 0; i < n; i++) {
-        int bits = bits_of(in[i]);
-        if (bits < 0)
+    for (i = 0; n - i >= 4; i += 4) {
+        const unsigned char *p = (const unsigned char *)in + i;
+        unsigned a = bits_of[p[0]], b = bits_of[p[1]], c = bits_of[p[2]], d = bits_of[p[3]];
+        if (((a | b | c | d) & BAD) != 0)
             return false;
-        held = (held << 6 | (unsigned)bits) & 0xFFF;
+        to[at++] = (unsigned char)(a << 2 | b >> 4);
+        to[at++] = (unsigned char)((b << 4 | c >> 2) & 0xFF);
+        to[at++] = (unsigned char)((c << 6 | d) & 0xFF);
+    }
+    for (; i < n; i++) {
+        unsigned bits = bits_of[(unsigned char)in[i]];
+        if ((bits & BAD) != 0)
+            return false;
+        held = (held << 6 | bits) & 0xFFF;
         waiting += 6;
         if (waiting >= 8) {
             waiting -= 8;

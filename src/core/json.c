@@ -85,6 +85,21 @@ bool ag_json_is_object(const ag_json *v)
     return cJSON_IsObject(ag_json_raw(v)) != 0;
 }
 
+bool ag_json_is_array(const ag_json *v)
+{
+    return cJSON_IsArray(ag_json_raw(v)) != 0;
+}
+
+const ag_json *ag_json_first(const ag_json *v)
+{
+    return as_ours(ag_json_raw(v)->child);
+}
+
+const ag_json *ag_json_next(const ag_json *v)
+{
+    return as_ours(ag_json_raw(v)->next);
+}
+
 const ag_json *ag_json_get(const ag_json *object, const char *key)
 {
     if (!ag_json_is_object(object))

@@ -20,6 +20,9 @@ ag_json *ag_json_parse(const char *p, size_t n, ag_err *e);
 void ag_json_free(ag_json *root);
 
 bool ag_json_is_object(const ag_json *v);
+bool ag_json_is_array(const ag_json *v);        /* NULL is none */
+const ag_json *ag_json_first(const ag_json *v); /* of an array or object; NULL: it is empty */
+const ag_json *ag_json_next(const ag_json *v);
 const ag_json *ag_json_get(const ag_json *object, const char *key);     /* borrowed; NULL: not there (or not an object) */
 /* Borrowed views; false (and view not there) when absent or of another type. */
 bool ag_json_string(const ag_json *object, const char *key, ag_view *out);

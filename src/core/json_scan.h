@@ -4,6 +4,8 @@
 #ifndef AG_CORE_JSON_SCAN_H
 #define AG_CORE_JSON_SCAN_H
 
+#include <stdint.h>
+
 #include "core/alloc.h"
 #include "core/err.h"
 
@@ -14,5 +16,7 @@
  * duplicate keys need some memory). Duplicate keys are compared as decoded text ("a" equals "\u0061").
  * Time is O(n log n) at worst, whatever the text. */
 bool ag_json_scan(const ag_alloc *alloc, const char *p, size_t n, ag_err *e);
+/* In scanned text: the character that the escape at *p, its backslash, stands for; *p moves behind it. */
+uint32_t ag_json_escaped(const char **p);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/json_scan.h"
 #include "core/json_scan_parts.h"
 
 void ag_scan_keys_init(ag_scan_keys *k, const ag_alloc *alloc)
@@ -62,8 +63,7 @@ static uint32_t hex4(const char *p)
     return value;
 }
 
-/* The character a (checked) escape stands for; *p is its backslash and moves behind it. */
-static uint32_t next_escaped(const char **p)
+uint32_t ag_json_escaped(const char **p)
 {
     static const char names[] = "\"\\/bfnrt";
     static const char meant[] = "\"\\/\b\f\n\r\t";
@@ -88,7 +88,7 @@ static uint32_t next_char(const char **p)
     if (s[0] == '"')
         return 0;
     if (s[0] == '\\')
-        return next_escaped(p);
+        return ag_json_escaped(p);
     if (s[0] < 0x80) {
         *p += 1;
         return s[0];
@@ -109,6 +109,10 @@ static uint32_t next_char(const char **p)
 static int compare(const char *a, const char *b)
 {
     uint32_t x, y;
+    while (*a == *b && *a != '"' && *a != '\\' && (unsigned char)*a < 0x80) {     /* what keys mostly have in common */
+        a++;
+        b++;
+    }
     do {
         x = next_char(&a);
         y = next_char(&b);

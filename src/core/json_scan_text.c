@@ -52,13 +52,25 @@ static const char *scan_escape(const char *p, size_t n, size_t *at)
     return NULL;
 }
 
+/* Past the characters that nearly every string is made of: ASCII, no control characters, quotes or backslashes. */
+static size_t skip_plain(const char *p, size_t n, size_t at)
+{
+    while (at < n && (unsigned char)(p[at] - 0x20) < 0x60 && p[at] != '"' && p[at] != '\\')
+        at++;
+    return at;
+}
+
 const char *ag_scan_string(const char *p, size_t n, size_t *at)
 {
     const char *bad;
     size_t step;
     *at += 1;
     while (*at < n) {
-        unsigned char c = (unsigned char)p[*at];
+        unsigned char c;
+        *at = skip_plain(p, n, *at);
+        if (*at == n)
+            break;
+        c = (unsigned char)p[*at];
         if (c == '"') {
             *at += 1;
             return NULL;

@@ -62,6 +62,13 @@ static int l_sleep(lua_State *L)
     return 0;
 }
 
+/* clock() -> seconds for short spans, finer than now() */
+static int l_clock(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)ag_clock());
+    return 1;
+}
+
 /* ---- text ---- */
 
 /* header_line(name, value) -> "Name: value\r\n" | nil, message */
@@ -180,9 +187,26 @@ static int l_codes(lua_State *L)
     return 1;
 }
 
+static int l_pending_text(lua_State *L)
+{
+    lua_pushliteral(L, "authgear.pending");
+    return 1;
+}
+
+/* What a task yields when it waits: a value like no other. */
+static void push_pending(lua_State *L)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, l_pending_text);
+    lua_setfield(L, -2, "__tostring");
+    (void)lua_setmetatable(L, -2);
+}
+
 static const luaL_Reg functions[] = {
     { "now", l_now },
     { "sleep", l_sleep },
+    { "clock", l_clock },
     { "header_line", l_header_line },
     { "headers", l_headers },
     { "percent_encode", l_percent_encode },
@@ -201,6 +225,9 @@ int luaopen_authgear_core(lua_State *L)
     ag_lua_core_client(L);
     ag_lua_core_flow(L);
     ag_lua_core_json(L);
+    ag_lua_core_jwt(L);
     ag_lua_core_test(L);
+    push_pending(L);
+    lua_setfield(L, -2, "pending");
     return 1;
 }

@@ -3,6 +3,7 @@
 #define AG_LUA_CORE_PRIVATE_H
 
 #include "core/flow.h"
+#include "core/jwks.h"
 #include "core/json.h"
 #include "lua/compat.h"
 
@@ -23,6 +24,7 @@ typedef struct ag_lua_flow {
 /* The client at index i, its time brought up to date; raises if it is something else or closed. */
 ag_client *ag_lua_check_client(lua_State *L, int i);
 void ag_lua_touch_clock(ag_client *c);
+void ag_lua_know_boot(ag_client *c);                    /* fills in env.boot_id, once */
 ag_view ag_lua_check_view(lua_State *L, int i);
 ag_view ag_lua_opt_view(lua_State *L, int i);           /* nil or none: not there */
 void ag_lua_push_view(lua_State *L, ag_view v);         /* nil when not there */
@@ -31,10 +33,18 @@ int ag_lua_push_error(lua_State *L, const ag_err *e);
 /* Pushes the Lua value of a tree that somebody else owns. May raise. */
 void ag_lua_push_json(lua_State *L, const ag_json *v);
 
+/* Pushes the key set that take(f) gives (nil: NULL), how many keys it has, and how many usable ones: the userdata is
+ * made before anything is taken. */
+void ag_lua_push_jwks(lua_State *L, ag_jwks *(*take)(ag_flow *f), ag_flow *f);
+
 /* Each sets its functions into the table on the top of the stack. */
 void ag_lua_core_client(lua_State *L);
+/* The option `retry` at i (absolute): false is none, a table replaces the usual values, anything else says nothing. */
+void ag_lua_read_retry(lua_State *L, int i, ag_retry_options *o);
+
 void ag_lua_core_flow(lua_State *L);
 void ag_lua_core_json(lua_State *L);
+void ag_lua_core_jwt(lua_State *L);
 void ag_lua_core_test(lua_State *L);    /* none but in test builds */
 
 #endif

@@ -1,0 +1,407 @@
+/* core_jwt: key sets, policies and verified claims for Lua. Views into Lua strings are held by a table that lives
+ * as long as the userdata that borrows them. Must never keep a token. */
+#include <math.h>
+#include <string.h>
+
+#include "core/jwt_cache.h"
+#include "core/jwt_check.h"
+#include "lua/core_private.h"
+
+#define JWKS "authgear.core.jwks"
+#define POLICY "authgear.core.policy"
+#define CLAIMS "authgear.claims"
+#define CACHE "authgear.core.jwt_cache"
+#define MAX_LIST 64
+
+typedef struct lua_jwks {
+    ag_jwks *set;       /* owned */
+} lua_jwks;
+
+typedef struct lua_cache {
+    ag_jwt_cache *c;    /* owned */
+} lua_cache;
+
+/* The lists' views stand behind the struct, in the same block. */
+typedef struct lua_policy {
+    ag_jwt_policy p;
+    ag_view views[];
+} lua_policy;
+
+/* nil, code, message, retryable, reason */
+static int push_refusal(lua_State *L, const ag_err *e)
+{
+    (void)ag_lua_push_error(L, e);
+    lua_pushstring(L, e->reason);
+    return 5;
+}
+
+static int l_jwks_gc(lua_State *L)
+{
+    lua_jwks *u = luaL_checkudata(L, 1, JWKS);
+    ag_jwks_free(u->set);
+    u->set = NULL;
+    return 0;
+}
+
+/* jwks(text) -> key set, how many keys, how many of them usable | nil, code, message, retryable */
+static int l_jwks(lua_State *L)
+{
+    ag_view text = ag_lua_check_view(L, 1);
+    lua_jwks *u = lua_newuserdata(L, sizeof *u);
+    ag_err e;
+    u->set = NULL;
+    luaL_setmetatable(L, JWKS);
+    u->set = ag_jwks_read(&ag_alloc_default, text, &e);
+    if (u->set == NULL)
+        return ag_lua_push_error(L, &e);
+    lua_pushinteger(L, (lua_Integer)u->set->n);
+    lua_pushinteger(L, (lua_Integer)u->set->usable);
+    return 3;
+}
+
+void ag_lua_push_jwks(lua_State *L, ag_jwks *(*take)(ag_flow *f), ag_flow *f)
+{
+    lua_jwks *u = lua_newuserdata(L, sizeof *u);
+    u->set = NULL;
+    luaL_setmetatable(L, JWKS);
+    u->set = take(f);
+    lua_pushinteger(L, u->set == NULL ? 0 : (lua_Integer)u->set->n);
+    lua_pushinteger(L, u->set == NULL ? 0 : (lua_Integer)u->set->usable);
+    if (u->set == NULL) {
+        lua_pushnil(L);
+        lua_replace(L, -4);
+    }
+}
+
+/* ---- policies: the face has checked the types ---- */
+
+static const char *const list_names[] = { "audience", "typ", "client_ids", "scopes", "roles", "any_role", NULL };
+
+static size_t count_views(lua_State *L)
+{
+    size_t n = 0, i;
+    for (i = 0; list_names[i] != NULL; i++) {
+        lua_getfield(L, 1, list_names[i]);
+        if (lua_istable(L, -1))
+            n += ag_lua_rawlen(L, -1);
+        lua_pop(L, 1);
+    }
+    return n;
+}
+
+/* Field `name` of the table at 1 as views at *at, which moves on; the strings are put into the table at 2 to stay. */
+static ag_views take_list(lua_State *L, const char *name, ag_view **at)
+{
+    ag_views list = { *at, 0 };
+    size_t i, n;
+    lua_getfield(L, 1, name);
+    n = lua_istable(L, -1) ? ag_lua_rawlen(L, -1) : 0;
+    for (i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        *(*at)++ = ag_lua_check_view(L, -1);
+        lua_rawseti(L, 2, (int)ag_lua_rawlen(L, 2) + 1);
+    }
+    list.n = n;
+    lua_pop(L, 1);
+    return list;
+}
+
+static double take_number(lua_State *L, const char *name, double otherwise)
+{
+    double d;
+    lua_getfield(L, 1, name);
+    d = lua_isnumber(L, -1) ? (double)lua_tonumber(L, -1) : otherwise;
+    lua_pop(L, 1);
+    return d;
+}
+
+static bool take_flag(lua_State *L, const char *name)
+{
+    bool on;
+    lua_getfield(L, 1, name);
+    on = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return on;
+}
+
+static unsigned take_algorithms(lua_State *L)
+{
+    unsigned algs = 0;
+    size_t i, n;
+    lua_getfield(L, 1, "algorithms");
+    n = lua_istable(L, -1) ? ag_lua_rawlen(L, -1) : 0;
+    for (i = 1; i <= n; i++) {
+        ag_sig_alg alg;
+        lua_rawgeti(L, -1, (int)i);
+        alg = ag_sig_alg_of(ag_lua_check_view(L, -1));
+        if (alg == AG_SIG_COUNT)
+            luaL_argerror(L, 1, "an algorithm that is never accepted");
+        algs |= 1U << alg;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return algs;
+}
+
+/* jwt_policy(table) -> policy. issuer: a string; audience, typ, client_ids, scopes, roles, any_role, algorithms: lists of
+ * strings; only_verified, refuse_anonymous: booleans; skew, max_auth_age: seconds; max_bytes: of a token */
+static int l_policy(lua_State *L)
+{
+    lua_policy *u;
+    ag_view *at;
+    size_t n;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    lua_newtable(L);
+    n = count_views(L);
+    if (n > MAX_LIST * 6)
+        luaL_argerror(L, 1, "its lists are too long");
+    u = lua_newuserdata(L, sizeof *u + n * sizeof u->views[0]);
+    memset(u, 0, sizeof *u);
+    luaL_setmetatable(L, POLICY);
+    u->p.algs = take_algorithms(L);
+    lua_getfield(L, 1, "issuer");
+    u->p.issuer = ag_lua_check_view(L, -1);
+    lua_setfield(L, 2, "issuer");
+    at = u->views;
+    u->p.audiences = take_list(L, "audience", &at);
+    u->p.types = take_list(L, "typ", &at);
+    u->p.clients = take_list(L, "client_ids", &at);
+    u->p.scopes = take_list(L, "scopes", &at);
+    u->p.roles = take_list(L, "roles", &at);
+    u->p.any_role = take_list(L, "any_role", &at);
+    u->p.only_verified = take_flag(L, "only_verified");
+    u->p.refuse_anonymous = take_flag(L, "refuse_anonymous");
+    u->p.skew = take_number(L, "skew", 0);
+    u->p.max_auth_age = take_number(L, "max_auth_age", -1);
+    u->p.max_bytes = (size_t)take_number(L, "max_bytes", (double)AG_JWT_MAX_TOKEN);
+    lua_pushvalue(L, 2);
+    ag_lua_anchor(L, 3);
+    return 1;
+}
+
+/* ---- claims ---- */
+
+static void set_text(lua_State *L, const char *name, ag_view v)
+{
+    if (v.p == NULL)
+        return;
+    lua_pushlstring(L, v.p, v.n);
+    lua_setfield(L, -2, name);
+}
+
+static void set_texts(lua_State *L, const char *name, const ag_texts *list)
+{
+    const char *p = list->p;
+    size_t i;
+    lua_createtable(L, (int)list->n, 0);
+    for (i = 1; i <= list->n; i++) {
+        size_t n = strlen(p);
+        lua_pushlstring(L, p, n);
+        lua_rawseti(L, -2, (int)i);
+        p += n + 1;
+    }
+    lua_setfield(L, -2, name);
+}
+
+static void set_time(lua_State *L, const char *name, double s)
+{
+    if (s < 0)
+        return;
+#if LUA_VERSION_NUM >= 503
+    if (floor(s) == s)
+        lua_pushinteger(L, (lua_Integer)s);
+    else
+#endif
+        lua_pushnumber(L, (lua_Number)s);
+    lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, ag_flag flag)
+{
+    if (flag == AG_FLAG_ABSENT)
+        return;
+    lua_pushboolean(L, flag == AG_FLAG_TRUE);
+    lua_setfield(L, -2, name);
+}
+
+static void push_claims(lua_State *L, const ag_jwt_claims *c)
+{
+    lua_createtable(L, 0, 16);
+    set_text(L, "user_id", c->sub);
+    set_text(L, "issuer", c->iss);
+    set_text(L, "client_id", c->client_id);
+    set_text(L, "scope", c->scope);
+    set_text(L, "token_id", c->jti);
+    set_text(L, "payload", c->payload);
+    set_texts(L, "audience", &c->aud);
+    set_texts(L, "roles", &c->roles);
+    set_texts(L, "amr", &c->amr);
+    set_time(L, "expires_at", c->exp);
+    set_time(L, "issued_at", c->iat);
+    set_time(L, "authenticated_at", c->auth_time);
+    set_flag(L, "is_anonymous", c->is_anonymous);
+    set_flag(L, "is_verified", c->is_verified);
+    set_flag(L, "can_reauthenticate", c->can_reauthenticate);
+    luaL_setmetatable(L, CLAIMS);
+}
+
+/* What was decoded of a token while Lua values are made of it, since making them can raise. */
+typedef struct holder {
+    ag_jws jws;
+} holder;
+
+#define HOLDER "authgear.core.jws"
+
+static int l_holder_gc(lua_State *L)
+{
+    holder *h = luaL_checkudata(L, 1, HOLDER);
+    ag_jws_free(&ag_alloc_default, &h->jws);
+    return 0;
+}
+
+static ag_jwks *check_jwks(lua_State *L, int i)
+{
+    lua_jwks *u = luaL_checkudata(L, i, JWKS);
+    if (u->set == NULL)
+        luaL_argerror(L, i, "the key set is closed");
+    return u->set;
+}
+
+/* jwt_cache(n) -> a cache for about n tokens, of one key set and one policy | nil, code, message, retryable */
+static int l_cache(lua_State *L)
+{
+    size_t n = (size_t)luaL_checknumber(L, 1);
+    lua_cache *u = lua_newuserdata(L, sizeof *u);
+    ag_err e;
+    u->c = NULL;
+    luaL_setmetatable(L, CACHE);
+    u->c = ag_jwt_cache_new(&ag_alloc_default, n);
+    if (u->c != NULL)
+        return 1;
+    (void)ag_fail(&e, AG_E_MEMORY, "no memory for a cache");
+    return ag_lua_push_error(L, &e);
+}
+
+static int l_cache_gc(lua_State *L)
+{
+    lua_cache *u = luaL_checkudata(L, 1, CACHE);
+    ag_jwt_cache_free(u->c);
+    u->c = NULL;
+    return 0;
+}
+
+static ag_jwt_cache *opt_cache(lua_State *L, int i)
+{
+    return lua_isnoneornil(L, i) ? NULL : ((lua_cache *)luaL_checkudata(L, i, CACHE))->c;
+}
+
+/* A verified token that is known, as long as time has not changed that. */
+static const ag_jwt_claims *known_claims(ag_jwt_cache *cache, const ag_jwt_key *key, const ag_jwt_policy *policy, double now)
+{
+    const ag_jwt_claims *c = ag_jwt_cache_find(cache, key);
+    ag_err e;
+    if (c == NULL || ag_jwt_check_times(c, policy, now, &e))
+        return c;
+    ag_jwt_cache_drop(cache, key);
+    return NULL;
+}
+
+static int verify_anew(lua_State *L, ag_view token, ag_jwks *set, const ag_jwt_policy *policy, double now,
+                       ag_jwt_cache *cache, const ag_jwt_key *key)
+{
+    const ag_alloc *a = &ag_alloc_default;
+    ag_jwt_claims claims;
+    ag_err e;
+    holder *h = lua_newuserdata(L, sizeof *h);
+    memset(h, 0, sizeof *h);
+    luaL_setmetatable(L, HOLDER);
+    if (!ag_jws_read(a, token, policy->max_bytes, &h->jws, &e)
+            || !ag_jwt_verify(a, &h->jws, set, policy, now, &claims, &e)) {
+        ag_jws_free(a, &h->jws);
+        return push_refusal(L, &e);
+    }
+    push_claims(L, &claims);
+    if (cache != NULL)
+        ag_jwt_cache_put(cache, key, &h->jws, &claims);
+    ag_jws_free(a, &h->jws);
+    return 1;
+}
+
+/* jwt_verify(token, key set, policy, now [, cache]) -> claims | nil, code, message, retryable, reason. now: seconds
+ * since 1970. The cache must be of this key set and this policy. */
+static int l_verify(lua_State *L)
+{
+    ag_view token = ag_lua_check_view(L, 1);
+    ag_jwks *set = check_jwks(L, 2);
+    const lua_policy *u = luaL_checkudata(L, 3, POLICY);
+    double now = (double)luaL_checknumber(L, 4);
+    ag_jwt_cache *cache = opt_cache(L, 5);
+    const ag_jwt_claims *known;
+    ag_jwt_key key;
+    lua_settop(L, 5);
+    if (cache == NULL || token.n > u->p.max_bytes || !ag_jwt_cache_key(token, &key))
+        return verify_anew(L, token, set, &u->p, now, NULL, NULL);
+    known = known_claims(cache, &key, &u->p, now);
+    if (known == NULL)
+        return verify_anew(L, token, set, &u->p, now, cache, &key);
+    push_claims(L, known);
+    return 1;
+}
+
+#ifdef AG_TEST
+/* test_check_off(name or nil): takes one check of tokens out -> the names of all */
+static int l_test_check_off(lua_State *L)
+{
+    const char *name = luaL_optstring(L, 1, "NONE");
+    int i, off = -1;
+    lua_newtable(L);
+    for (i = 0; i < AG_CHECK_COUNT; i++) {
+        if (strcmp(name, ag_jwt_check_name(i)) == 0)
+            off = i;
+        if (i == 0)
+            continue;
+        lua_pushstring(L, ag_jwt_check_name(i));
+        lua_rawseti(L, -2, i);
+    }
+    if (off < 0)
+        return luaL_argerror(L, 1, "no such check");
+    ag_jwt_check_off = off;
+    return 1;
+}
+#endif
+
+static const luaL_Reg functions[] = {
+    { "jwks", l_jwks },
+    { "jwt_policy", l_policy },
+    { "jwt_cache", l_cache },
+    { "jwt_verify", l_verify },
+#ifdef AG_TEST
+    { "test_check_off", l_test_check_off },
+#endif
+    { NULL, NULL }
+};
+
+/* A userdata's metatable that Lua code cannot get at; gc may be NULL. */
+static void make_class(lua_State *L, const char *name, lua_CFunction gc)
+{
+    luaL_newmetatable(L, name);
+    if (gc != NULL) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+void ag_lua_core_jwt(lua_State *L)
+{
+    make_class(L, JWKS, l_jwks_gc);
+    make_class(L, POLICY, NULL);
+    make_class(L, CACHE, l_cache_gc);
+    make_class(L, HOLDER, l_holder_gc);
+    luaL_setfuncs(L, functions, 0);
+    luaL_newmetatable(L, CLAIMS);       /* the face gives it an __index */
+    lua_setfield(L, -2, "claims_metatable");
+}
