@@ -61,6 +61,7 @@ clean:
 help:
 	@echo 'make                 the modules for Lua $(LUA), into $(BUILD)/$(LUA) (LUA=5.1|5.2|5.3|5.4|jit)'
 	@echo 'make all-lua         the modules for all five Luas'
+	@echo 'make static          libauthgear.a for Lua $(LUA), to link into a program (docs/embedding.md)'
 	@echo 'make demo            log in, stay logged in, call a server: a story to read'
 	@echo 'make test            installs what is missing, builds, runs every spec on every Lua'
 	@echo 'make bench           speed and size, as ratios, in a table'
@@ -69,5 +70,6 @@ help:
 	@echo 'make soak            the specs at length'
 	@echo 'make install         for LUA=$(LUA) below DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo '                     (LUA_LMOD=$(LUA_LMOD), LUA_CMOD=$(LUA_CMOD))'
+	@echo 'make install-static  libauthgear.a, authgear.h and a pkg-config file, below the same'
 	@echo 'make deps            installs what building and testing need (Debian)'
 	@echo 'make clean           removes $(BUILD)'

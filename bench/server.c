@@ -2,7 +2,8 @@
  * that what is measured is the client. A thread for each connection; ends with the first
  * line of its standard input. Must never be more than a bench needs: it reads no bodies and trusts everybody.
  * Usage: server CERTIFICATE.pem KEY.pem. Prints "http=PORT https=PORT".
- * GET /echo answers with the request's header lines, anything else with 200 bytes of JSON. */
+ * GET /echo answers with the request's header lines, /new?MS after so many milliseconds and closes the connection,
+ * anything else with 200 bytes of JSON. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -43,6 +44,19 @@ static int head(char *out, size_t size, size_t length)
                     "Content-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n\r\n", length);
 }
 
+/* To be followed by the end of the connection. */
+static long answer_new(conn *c, long ms)
+{
+    char out[BODY_BYTES + 400];
+    int n = snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                     "Content-Length: %d\r\n\r\n%.*s", BODY_BYTES, BODY_BYTES, answer + answer_n - BODY_BYTES);
+    (void)usleep((useconds_t)(ms * 1000));
+    (void)put(c, out, (size_t)n);
+    if (c->ssl != NULL)
+        (void)SSL_shutdown(c->ssl);
+    return 0;
+}
+
 static void make_answer(void)
 {
     static const char front[] = "{\"data\":\"", back[] = "\"}";
@@ -55,9 +69,11 @@ static void make_answer(void)
 
 static long reply(conn *c, const char *request, size_t n)
 {
-    static const char echo[] = "GET /echo";
+    static const char echo[] = "GET /echo", fresh[] = "GET /new?";
     char out[8192 + 400];
     size_t at;
+    if (n > sizeof fresh && memcmp(request, fresh, sizeof fresh - 1) == 0)
+        return answer_new(c, strtol(request + sizeof fresh - 1, NULL, 10));
     if (n < sizeof echo || memcmp(request, echo, sizeof echo - 1) != 0)
         return put(c, answer, answer_n);
     at = (size_t)head(out, sizeof out, n);

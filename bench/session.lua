@@ -1,7 +1,7 @@
 -- part
 -- Clients that are logged in, without a server to log in at.
 local core = require "authgear.core"
-local runtimes = require "authgear.runtime"
+local driver = require "authgear.driver"
 
 local M = {}
 
@@ -29,7 +29,7 @@ function M.client(token, options)
   local client = assert(require("authgear").new(options))
   local runtime = client._runtime
   assert(runtime.storage:set(record(endpoint, client_id, token)))
-  assert(runtimes.open(runtime))
+  assert(driver.run(runtime, assert(core.open_flow(runtime.core)), {}))
   assert(client:session_state() == "AUTHENTICATED" and client:access_token() == token)
   return client
 end

@@ -10,6 +10,11 @@ local function read(path)
   return text
 end
 
+-- The face's source.
+local function face()
+  return read "lua/authgear/client.lua" .. read "lua/authgear/client_calls.lua"
+end
+
 local function public_functions()
   local names = {}
   for name, value in pairs(clients.Client) do
@@ -24,7 +29,7 @@ end
 -- The comment block right above a method.
 local function annotations()
   local blocks, block = {}, {}
-  for line in (read "lua/authgear/client.lua"):gmatch "([^\n]*)\n" do
+  for line in (face()):gmatch "([^\n]*)\n" do
     if line:find "^%-%-%-" then
       block[#block + 1] = line
     else
@@ -39,13 +44,13 @@ local function annotations()
 end
 
 local function parameters(fn_name)
-  return (read "lua/authgear/client.lua"):match("function Client:" .. fn_name .. "%(([^)]*)%)")
+  return (face()):match("function Client:" .. fn_name .. "%(([^)]*)%)")
 end
 
 -- The @field names of a class, its parents' included.
 local function fields_of(class)
   local found = {}
-  for _, path in ipairs { "runtime", "fetching", "login" } do
+  for _, path in ipairs { "types", "fetching", "login" } do
     local inside = false
     for line in (read("lua/authgear/" .. path .. ".lua")):gmatch "([^\n]*)\n" do
       local name, parent = line:match "^%-%-%-@class ([%w_.]+)%s*:?%s*([%w_.]*)"
@@ -78,7 +83,7 @@ describe("the face", function()
       "access_token", "authenticate", "authorization_header", "clear_session_state", "close", "configure", "fetch",
       "fetch_user_info", "finish_authentication", "handle_unauthorized", "logout", "on_session_state_change",
       "refresh_access_token", "refresh_access_token_if_needed", "remove_session_state_listener", "session_state",
-      "start_authentication", "wrap",
+      "start_authentication", "verify", "wrap",
     }
     assert.are.same(expected, public_functions())
   end)

@@ -39,7 +39,7 @@ describe("a fault", function()
   local function open(client_id, fault)
     local patience = fault and fault.patience
     return assert(sdk.client(dev, {
-      client_id = client_id, storage = storage, clock = clock, timeout = patience, refresh_timeout = patience,
+      client_id = client_id, storage = storage, clock = clock, retry = false, timeout = patience, refresh_timeout = patience,
     }))
   end
 
@@ -95,6 +95,7 @@ describe("a fault", function()
     assert.equal("AUTHENTICATED", client:session_state())
     assert.equal(fault.code ~= nil, before == client:access_token())
     calm()
+    clock.ahead = clock.ahead + (fault.retry_after or 1) -- before that nobody asks again
     -- A hang is only over for a client with more patience.
     return fault.patience and open(client_id) or client
   end

@@ -23,7 +23,7 @@ describe("a fault of the token endpoint over TLS and HTTP/2:", function()
     if fault.code and fault.kind ~= "answer" then
       it(faults.name_of(fault, "after"), function()
         local client = assert(sdk.client(dev, {
-          client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file, refresh_timeout = fault.patience,
+          client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file, retry = false, refresh_timeout = fault.patience,
         }))
         if client:session_state() == "NO_SESSION" then
           sdk.log_in(dev, client)
@@ -44,6 +44,7 @@ describe("a fault of the token endpoint over TLS and HTTP/2:", function()
         assert.equal(1, sdk.refreshes(dev)) -- the token has been sent once, whatever libcurl may repeat
         assert.equal("AUTHENTICATED", client:session_state())
         dev:control("/faults", nil, "DELETE")
+        clock.ahead = clock.ahead + (fault.retry_after or 1)
         local response = assert(client:fetch(dev.app .. "/api/hello"))
         assert.equal(200, response.status)
         assert.equal("2", response.http_version)
@@ -129,7 +130,7 @@ describe("a certificate that is wrong", function()
   end)
 
   local function open(more)
-    local options = { client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file }
+    local options = { client_id = "native", storage = storage, clock = clock, ca_file = dev.ca_file, retry = false }
     for key, value in pairs(more or {}) do
       options[key] = value ~= "none" and value or nil
     end

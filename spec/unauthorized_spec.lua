@@ -74,12 +74,14 @@ describe("with another HTTP library", function()
     end)
 
     it("gives the error of a refresh that failed", function()
+      client = assert(sdk.client(dev, { storage = storage, clock = clock, retry = false }))
       dev:fault { target = "token", kind = "429", retry_after = 3 }
       local action, err = handle(401, client:access_token())
       assert.is_nil(action)
       assert.equal("rate_limited", err.code)
       assert.equal(3, err.retry_after)
       assert.equal("AUTHENTICATED", client:session_state())
+      clock.ahead = clock.ahead + 3
       assert.equal("retry", (handle(401, client:access_token())))
     end)
 

@@ -1,9 +1,18 @@
 /* planted: a module with the mistakes that the sanitizers are there to find, so that
  * scripts/sanitize can see them found. Must never be linked to the SDK. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 int luaopen_planted(void *L);
+
+static int shared;
+
+static void *race(void *arg)
+{
+    shared++;
+    return arg;
+}
 
 static volatile int sink;
 
@@ -15,6 +24,13 @@ int luaopen_planted(void *L)
     if (p == NULL || what == NULL)
         return 0;
     memset(p, 1, 16);
+    if (strcmp(what, "race") == 0) {
+        pthread_t one, two;
+        if (pthread_create(&one, NULL, race, NULL) == 0 && pthread_create(&two, NULL, race, NULL) == 0) {
+            (void)pthread_join(one, NULL);
+            (void)pthread_join(two, NULL);
+        }
+    }
     if (strcmp(what, "overflow") == 0)
         sink = p[16 + sink];
     if (strcmp(what, "after-free") == 0) {
