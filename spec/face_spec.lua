@@ -12,7 +12,13 @@ end
 
 -- The face's source.
 local function face()
-  return read "lua/authgear/client.lua" .. read "lua/authgear/client_calls.lua"
+  local list = assert(io.popen "ls lua/authgear/client*.lua")
+  local texts = {}
+  for path in list:lines() do
+    texts[#texts + 1] = read(path)
+  end
+  list:close()
+  return table.concat(texts)
 end
 
 local function public_functions()

@@ -136,16 +136,20 @@ end
 Client.__close = Client.close
 
 -- Compiling is most of what a start costs, so what a program that only asks whether somebody is logged in does not call
--- stands in client_calls.lua, which is read with the first of these calls. Each is a method of its own from then on.
+-- stands in files of its own, each read with the first of its calls. Each is a method of its own from then on.
 local LATER = {
-  "authorization_header", "refresh_access_token", "fetch", "authenticate", "start_authentication", "finish_authentication",
-  "fetch_user_info", "handle_unauthorized", "wrap", "clear_session_state", "logout", "verify",
+  client_calls = {
+    "authorization_header", "refresh_access_token", "fetch", "authenticate", "start_authentication", "finish_authentication",
+    "fetch_user_info", "handle_unauthorized", "wrap", "clear_session_state", "logout", "verify",
+  },
 }
 
-for _, name in ipairs(LATER) do
-  Client[name] = function(...)
-    require "authgear.client_calls"
-    return Client[name](...)
+for file, names in pairs(LATER) do
+  for _, name in ipairs(names) do
+    Client[name] = function(...)
+      require("authgear." .. file)
+      return Client[name](...)
+    end
   end
 end
 

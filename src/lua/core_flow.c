@@ -8,7 +8,7 @@
 #include "core/flow_userinfo.h"
 #include "lua/core_private.h"
 
-static ag_flow *check_flow(lua_State *L, int i)
+ag_flow *ag_lua_check_flow(lua_State *L, int i)
 {
     ag_lua_flow *u = luaL_checkudata(L, i, AG_LUA_FLOW);
     if (u->f == NULL)
@@ -28,7 +28,7 @@ static int l_gc(lua_State *L)
 
 /* ---- making flows: first the userdata, then what it owns ---- */
 
-static ag_lua_flow *new_flow(lua_State *L)
+ag_lua_flow *ag_lua_new_flow(lua_State *L)
 {
     ag_lua_flow *u = lua_newuserdata(L, sizeof *u);
     u->f = NULL;
@@ -36,7 +36,7 @@ static ag_lua_flow *new_flow(lua_State *L)
     return u;
 }
 
-static int own(lua_State *L, ag_lua_flow *u, ag_flow *f)
+int ag_lua_own_flow(lua_State *L, ag_lua_flow *u, ag_flow *f)
 {
     ag_err e;
     u->f = f;
@@ -49,8 +49,8 @@ static int own(lua_State *L, ag_lua_flow *u, ag_flow *f)
 static int l_open_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
-    ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_open_flow(c));
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_open_flow(c));
 }
 
 /* refresh_flow(client [, refused access token [, demanded]]) */
@@ -59,8 +59,8 @@ static int l_refresh_flow(lua_State *L)
     ag_client *c = ag_lua_check_client(L, 1);
     ag_view refused = ag_lua_opt_view(L, 2);
     bool demanded = lua_toboolean(L, 3);
-    ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_refresh_flow(c, refused, demanded));
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_refresh_flow(c, refused, demanded));
 }
 
 /* end_flow(client, revoke, force [, only when this is the access token]) */
@@ -69,22 +69,22 @@ static int l_end_flow(lua_State *L)
     ag_client *c = ag_lua_check_client(L, 1);
     bool revoke = lua_toboolean(L, 2), force = lua_toboolean(L, 3);
     ag_view only = ag_lua_opt_view(L, 4);
-    ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_end_flow(c, revoke, force, only));
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_end_flow(c, revoke, force, only));
 }
 
 static int l_userinfo_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
-    ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_userinfo_flow(c));
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_userinfo_flow(c));
 }
 
 static int l_jwks_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
-    ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_jwks_flow(c));
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_jwks_flow(c));
 }
 
 static ag_view option(lua_State *L, const char *key)
@@ -113,8 +113,8 @@ static int l_login_start_flow(lua_State *L)
     o.oauth_provider_alias = option(L, "oauth_provider_alias");
     o.authentication_flow_group = option(L, "authentication_flow_group");
     o.sso_enabled = c->sso_enabled;
-    u = new_flow(L);
-    return own(L, u, ag_login_start_flow(c, &o));
+    u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_login_start_flow(c, &o));
 }
 
 /* login_finish_flow(client, callback url) */
@@ -122,8 +122,8 @@ static int l_login_finish_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
     ag_view url = ag_lua_check_view(L, 2);
-    ag_lua_flow *u = new_flow(L);
-    return own(L, u, ag_login_finish_flow(c, url));
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_login_finish_flow(c, url));
 }
 
 /* fetch_flow(client, method, url, headers, has_body, replayable, authorize, keep_user_agent, policy,
@@ -148,7 +148,7 @@ static int l_fetch_flow(lua_State *L)
     o.sent = lua_toboolean(L, 12);
     o.retry = &retry;
     ag_lua_read_retry(L, 13, &retry);
-    u = new_flow(L);
+    u = ag_lua_new_flow(L);
     u->f = ag_fetch_flow(c, &o, &e);
     return u->f != NULL ? 1 : ag_lua_push_error(L, &e);
 }
@@ -209,7 +209,7 @@ static int push_want(lua_State *L, ag_flow *root)
 
 static int l_want(lua_State *L)
 {
-    return push_want(L, check_flow(L, 1));
+    return push_want(L, ag_lua_check_flow(L, 1));
 }
 
 /* ---- handing in results; each returns what is wanted next ---- */
@@ -223,7 +223,7 @@ static int step(lua_State *L, ag_flow *f, const ag_input *in)
 /* feed(flow [, flag or number]) */
 static int l_feed(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1);
+    ag_flow *f = ag_lua_check_flow(L, 1);
     ag_input in;
     memset(&in, 0, sizeof in);
     in.ok = true;
@@ -236,7 +236,7 @@ static int l_feed(lua_State *L)
 /* feed_text(flow, text or nil) */
 static int l_feed_text(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1);
+    ag_flow *f = ag_lua_check_flow(L, 1);
     ag_input in;
     memset(&in, 0, sizeof in);
     in.ok = true;
@@ -249,7 +249,7 @@ static int l_feed_text(lua_State *L)
 /* feed_answer(flow, status, headers, body or nil) */
 static int l_feed_answer(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1);
+    ag_flow *f = ag_lua_check_flow(L, 1);
     ag_input in;
     memset(&in, 0, sizeof in);
     in.ok = true;
@@ -263,7 +263,7 @@ static int l_feed_answer(lua_State *L)
 /* feed_error(flow, code, message, retryable, sent): sent false: the request surely did not reach the server */
 static int l_feed_error(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1);
+    ag_flow *f = ag_lua_check_flow(L, 1);
     ag_err_code code = ag_err_from_name(luaL_optstring(L, 2, "host"));
     ag_err e;
     ag_input in;
@@ -279,7 +279,7 @@ static int l_feed_error(lua_State *L)
 /* feed_flow(flow, other): the result of another, finished flow that was waited for */
 static int l_feed_flow(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1), *other = check_flow(L, 2);
+    ag_flow *f = ag_lua_check_flow(L, 1), *other = ag_lua_check_flow(L, 2);
     ag_input in;
     ag_err e;
     memset(&in, 0, sizeof in);
@@ -294,7 +294,7 @@ static int l_feed_flow(lua_State *L)
 /* error(flow) -> code, message, retryable, status, oauth_error, oauth_error_description, retry_after */
 static int l_error(lua_State *L)
 {
-    const ag_err *e = &check_flow(L, 1)->err;
+    const ag_err *e = &ag_lua_check_flow(L, 1)->err;
     lua_pushstring(L, ag_err_name(e->code));
     lua_pushstring(L, e->message);
     lua_pushboolean(L, e->retryable);
@@ -313,14 +313,14 @@ static int l_error(lua_State *L)
 
 static int l_userinfo_claims(lua_State *L)
 {
-    ag_lua_push_json(L, ag_userinfo_claims(check_flow(L, 1)));
+    ag_lua_push_json(L, ag_userinfo_claims(ag_lua_check_flow(L, 1)));
     return 1;
 }
 
 /* jwks_of(finished flow) -> key set (once; then nil), how many keys, how many of them usable, the issuer */
 static int l_jwks_of(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1);
+    ag_flow *f = ag_lua_check_flow(L, 1);
     ag_lua_push_jwks(L, ag_jwks_flow_take, f);
     ag_lua_push_view(L, ag_str_view(&f->client->metadata.issuer));
     return 4;
@@ -330,7 +330,7 @@ static int l_jwks_of(lua_State *L)
 static int l_login_claims(lua_State *L)
 {
     bool partial;
-    ag_lua_push_json(L, ag_login_claims(check_flow(L, 1), &partial));
+    ag_lua_push_json(L, ag_login_claims(ag_lua_check_flow(L, 1), &partial));
     lua_pushboolean(L, partial);
     return 2;
 }
@@ -338,7 +338,7 @@ static int l_login_claims(lua_State *L)
 /* login_url(flow) -> url, state */
 static int l_login_url(lua_State *L)
 {
-    const ag_flow *f = check_flow(L, 1);
+    const ag_flow *f = ag_lua_check_flow(L, 1);
     ag_lua_push_view(L, ag_login_url(f));
     ag_lua_push_view(L, ag_login_state(f));
     return 2;
@@ -353,7 +353,7 @@ static int l_login_cancel(lua_State *L)
 /* fetch_accepts(flow, status, headers) -> may this answer's body be streamed to the caller? */
 static int l_fetch_accepts(lua_State *L)
 {
-    ag_flow *f = check_flow(L, 1);
+    ag_flow *f = ag_lua_check_flow(L, 1);
     const ag_answer head = { (int)luaL_checkinteger(L, 2), ag_lua_check_view(L, 3), { NULL, 0 } };
     lua_pushboolean(L, ag_fetch_accepts(f, &head));
     return 1;
@@ -361,14 +361,14 @@ static int l_fetch_accepts(lua_State *L)
 
 static int l_fetch_body_used(lua_State *L)
 {
-    ag_fetch_body_used(check_flow(L, 1));
+    ag_fetch_body_used(ag_lua_check_flow(L, 1));
     return 0;
 }
 
 /* fetch_sends_body(flow) -> does the wanted SEND carry the caller's body? */
 static int l_fetch_sends_body(lua_State *L)
 {
-    lua_pushboolean(L, ag_fetch_sends_body(check_flow(L, 1)));
+    lua_pushboolean(L, ag_fetch_sends_body(ag_lua_check_flow(L, 1)));
     return 1;
 }
 

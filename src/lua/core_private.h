@@ -33,6 +33,12 @@ int ag_lua_push_error(lua_State *L, const ag_err *e);
 /* Pushes the Lua value of a tree that somebody else owns. May raise. */
 void ag_lua_push_json(lua_State *L, const ag_json *v);
 
+/* The flow at index i, its client's time brought up to date; raises if it is something else or closed. */
+ag_flow *ag_lua_check_flow(lua_State *L, int i);
+/* Making a flow: first the userdata, then what it owns. f NULL: no memory. Returns what a maker returns. */
+ag_lua_flow *ag_lua_new_flow(lua_State *L);
+int ag_lua_own_flow(lua_State *L, ag_lua_flow *u, ag_flow *f);
+
 /* Pushes the key set that take(f) gives (nil: NULL), how many keys it has, and how many usable ones: the userdata is
  * made before anything is taken. */
 void ag_lua_push_jwks(lua_State *L, ag_jwks *(*take)(ag_flow *f), ag_flow *f);
