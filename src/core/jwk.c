@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/b64.h"
+#include "core/crypto.h"
 #include "core/jws.h"
 #include "core/jwt_check.h"
 
@@ -179,4 +179,40 @@ void ag_jwk_free(const ag_alloc *a, ag_jwk *k)
     ag_str_free(a, &k->kid);
     ag_public_key_free(a, k->key);
     memset(k, 0, sizeof *k);
+}
+
+static char *put(char *to, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n);
+    return to + n;
+}
+
+static char *put_coordinate(char *to, const unsigned char *p)
+{
+    ag_b64url_encode(to, p, AG_SIGN_POINT / 2);
+    return to + AG_B64URL_LEN(AG_SIGN_POINT / 2);
+}
+
+void ag_jwk_write(const ag_sign_key *key, char out[AG_JWK_OWN_LEN + 1])
+{
+    const unsigned char *point = ag_sign_key_point(key);
+    out = put(out, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"");
+    out = put_coordinate(out, point);
+    out = put(out, "\",\"y\":\"");
+    out = put_coordinate(out, point + AG_SIGN_POINT / 2);
+    out = put(out, "\"}");
+    *out = '\0';
+}
+
+bool ag_jwk_thumbprint(const ag_sign_key *key, char out[AG_JKT_LEN + 1])
+{
+    char text[AG_JWK_OWN_LEN + 1];
+    unsigned char hash[32];
+    ag_jwk_write(key, text);
+    if (!ag_sha256(hash, text, AG_JWK_OWN_LEN))
+        return false;
+    ag_b64url_encode(out, hash, sizeof hash);
+    out[AG_JKT_LEN] = '\0';
+    return true;
 }

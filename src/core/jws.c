@@ -155,3 +155,24 @@ void ag_jws_free(const ag_alloc *a, ag_jws *jws)
     ag_free_wiped(a, jws->mem, jws->mem_n);
     memset(jws, 0, sizeof *jws);
 }
+
+bool ag_jws_sign(const ag_alloc *a, const ag_sign_key *key, ag_view head, ag_view body, ag_str *out, ag_err *e)
+{
+    const size_t dot = AG_B64URL_LEN(head.n), end = dot + 1 + AG_B64URL_LEN(body.n);
+    const size_t n = end + 1 + AG_B64URL_LEN(AG_SIGNATURE);
+    unsigned char signature[AG_SIGNATURE];
+    ag_str text = { ag_new0(a, n + 1), n };
+    if (text.p == NULL)
+        return ag_fail(e, AG_E_MEMORY, "no memory to sign");
+    ag_b64url_encode(text.p, head.p, head.n);
+    text.p[dot] = '.';
+    ag_b64url_encode(text.p + dot + 1, body.p, body.n);
+    if (!ag_sign_es256(key, (ag_view){ text.p, end }, signature)) {
+        ag_str_free(a, &text);
+        return ag_fail(e, AG_E_MEMORY, "no memory to sign");
+    }
+    text.p[end] = '.';
+    ag_b64url_encode(text.p + end + 1, signature, sizeof signature);
+    ag_str_move(a, out, &text);
+    return true;
+}

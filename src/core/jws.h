@@ -1,8 +1,9 @@
-/* jws: a signed token in compact form (RFC 7515 section 7.1), taken apart. Nothing of it is true
- * before jwt.h has verified it. Must never accept a second way to write the same token. */
+/* jws: a signed token in compact form (RFC 7515 section 7.1), taken apart, and signed by us. Nothing of one that was read
+ * is true before jwt.h has verified it. Must never accept a second way to write the same token. */
 #ifndef AG_CORE_JWS_H
 #define AG_CORE_JWS_H
 
+#include "core/crypto_sign.h"
 #include "core/err.h"
 #include "core/json_walk.h"
 
@@ -24,5 +25,8 @@ void ag_jws_free(const ag_alloc *a, ag_jws *jws);       /* wipes */
 
 /* For whoever judges a token: sets invalid_token with a reason (static text) and a message. Always false. */
 bool ag_jws_refuse(ag_err *e, const char *reason, const char *message);
+
+/* Signs with ES256; head and body are JSON, and head says so. out must be initialised. e: memory. */
+bool ag_jws_sign(const ag_alloc *a, const ag_sign_key *key, ag_view head, ag_view body, ag_str *out, ag_err *e);
 
 #endif
