@@ -62,12 +62,14 @@ describe("a log-in", function()
       assert.equal(43, #query.code_challenge)
       assert.equal(request.state, query.state)
       assert.is_true(#query.state >= 32)
+      assert.is_true(#query.nonce >= 32 and query.nonce ~= query.state)
       assert.equal("openid offline_access https://authgear.com/scopes/full-access", query.scope)
       assert.equal("false", query.x_sso_enabled)
       assert.is_nil(query.code_verifier)
       assert.equal(sdk.REDIRECT_URI, request.redirect_uri)
       local another = query_of(start().url)
       assert.not_equal(query.state, another.state)
+      assert.not_equal(query.nonce, another.nonce)
       assert.not_equal(query.code_challenge, another.code_challenge)
     end)
 
@@ -334,9 +336,10 @@ describe("a log-in", function()
 
     -- An ID token with these claims; the signature does not matter, since it comes straight from the server
     -- (OpenID Connect Core section 3.1.3.7, 6).
+    local nonce
     local function id_token(claims)
       local json = require "dkjson"
-      local all = { iss = dev.endpoint, sub = "somebody", aud = "native", exp = os.time() + 600, iat = os.time() }
+      local all = { iss = dev.endpoint, sub = "somebody", aud = "native", exp = os.time() + 600, iat = os.time(), nonce = nonce }
       for key, value in pairs(claims) do
         all[key] = value ~= "none" and value or nil
       end
@@ -365,6 +368,12 @@ describe("a log-in", function()
       { "has an ID token of another user than user info", "user_mismatch", function()
         return { id_token = id_token {} }
       end },
+      { "has an ID token without the nonce", "id_token", function()
+        return { id_token = id_token { nonce = "none" } }
+      end },
+      { "has an ID token for another request", "id_token", function()
+        return { id_token = id_token { nonce = "another" } }
+      end },
       { "has half an ID token", "id_token", function()
         return { id_token = "eyJhbGciOiJSUzI1NiJ9.e30" }
       end },
@@ -380,7 +389,8 @@ describe("a log-in", function()
     }
     for _, case in ipairs(cases) do
       it("(" .. case[1] .. ") stores nothing", function()
-        local callback = sdk.callback(dev, client)
+        local callback, request = sdk.callback(dev, client)
+        nonce = query_of(request.url).nonce
         local patch = case[3]()
         for key, value in pairs(patch) do
           patch[key] = value or require("dkjson").null

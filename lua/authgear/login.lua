@@ -38,16 +38,35 @@ local AUTHORIZATION = {
   oauth_provider_alias = "text", authentication_flow_group = "text",
 }
 
-local AUTHENTICATE = {
+-- How the user gets to the page and back: nothing of it is for the server.
+local THROUGH_UI = {
   redirect_uris = "texts", ui = kinds.one_of({ "browser", "console" }, true), timeout = "seconds",
   cancelled = "function",
 }
-for name, kind in pairs(AUTHORIZATION) do
-  AUTHENTICATE[name] = kind
+
+--- The kinds of options of a call that goes through the user interface: its own and those of that.
+---@param own table<string, string|function>
+---@return table<string, string|function>
+function M.with_ui(own)
+  local known = {}
+  for name, kind in pairs(own) do
+    known[name] = kind
+  end
+  for name, kind in pairs(THROUGH_UI) do
+    known[name] = kind
+  end
+  return known
 end
 
-local function start(runtime, options)
-  local flow, code, message, retryable = core.login_start_flow(runtime.core, options)
+local AUTHENTICATE = M.with_ui(AUTHORIZATION)
+
+--- The first half of a request of that kind (see core/login.h).
+---@param kind "login"|"promotion"|"reauthentication"|"settings"
+---@param options table as core.login_start_flow takes them
+---@return { url: string, state: string, redirect_uri: string }|nil
+---@return authgear.Error|nil err
+function M.begin(runtime, kind, options)
+  local flow, code, message, retryable = core.login_start_flow(runtime.core, kind, options)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
@@ -59,8 +78,11 @@ local function start(runtime, options)
   return { url = url, state = state, redirect_uri = options.redirect_uri }
 end
 
-local function finish(runtime, callback_url)
-  local flow, code, message, retryable = core.login_finish_flow(runtime.core, callback_url)
+--- The second half of one that was begun as that kind.
+---@return authgear.UserInfo|nil
+---@return authgear.Error|nil err
+function M.complete(runtime, kind, callback_url)
+  local flow, code, message, retryable = core.login_finish_flow(runtime.core, kind, callback_url)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
@@ -74,13 +96,13 @@ end
 --- See authgear.Client:start_authentication.
 function M.start(runtime, options)
   check.options("start_authentication", 1, options, AUTHORIZATION, { "redirect_uri" })
-  return start(runtime, options)
+  return M.begin(runtime, "login", options)
 end
 
 --- See authgear.Client:finish_authentication.
 function M.finish(runtime, callback_url)
   check.value("finish_authentication", 1, "callback URL", callback_url, "text")
-  return finish(runtime, callback_url)
+  return M.complete(runtime, "login", callback_url)
 end
 
 -- Shows the page and waits for the redirect.
@@ -104,13 +126,18 @@ local function ask(runtime, attempt, request, options)
   return nil, err
 end
 
-local function authenticate(runtime, attempt, options)
+local function run(runtime, attempt, kind, options, wanted)
   local authorization = {}
-  for name in pairs(AUTHORIZATION) do
-    authorization[name] = options[name]
+  for name, value in pairs(options) do
+    if not THROUGH_UI[name] then
+      authorization[name] = value
+    end
+  end
+  for name, value in pairs(wanted or {}) do
+    authorization[name] = value
   end
   authorization.redirect_uri = attempt.redirect_uri
-  local request, err = start(runtime, authorization)
+  local request, err = M.begin(runtime, kind, authorization)
   if not request then
     return nil, err
   end
@@ -121,27 +148,38 @@ local function authenticate(runtime, attempt, options)
   elseif runtime.closed then
     return nil, errors.new("closed", "the client was closed")
   end
-  return finish(runtime, callback_url)
+  return M.complete(runtime, kind, callback_url)
 end
 
---- See authgear.Client:authenticate.
-function M.authenticate(runtime, options)
-  check.options("authenticate", 1, options, AUTHENTICATE, {})
+--- Both halves, with a user interface between them.
+---@param where string the public function
+---@param index integer of its options
+---@param options table checked: see M.with_ui
+---@param wanted table|nil what the request has besides the user's options
+---@return authgear.UserInfo|nil
+---@return authgear.Error|nil err
+function M.through_ui(runtime, where, index, kind, options, wanted)
   local uris = options.redirect_uris or (options.redirect_uri and { options.redirect_uri })
   if not uris then
-    check.fail("authenticate", 1, "option 'redirect_uri' or 'redirect_uris' is missing")
+    check.fail(where, index, "option 'redirect_uri' or 'redirect_uris' is missing")
   end
   local ui = require("authgear.ui").choose(options.ui)
   local attempt, code, message, retryable = ui.prepare { redirect_uris = uris }
   if not attempt then
     return nil, errors.new(code, message, retryable)
   end
-  local ok, info, err = protect(authenticate, runtime, attempt, options)
+  local ok, info, err = protect(run, runtime, attempt, kind, options, wanted)
   attempt:close() -- the port is free again, also when a listener for session states has raised
   if not ok then
     error(info, 0)
   end
   return info, err
+end
+
+--- See authgear.Client:authenticate.
+function M.authenticate(runtime, options)
+  check.options("authenticate", 1, options, AUTHENTICATE, {})
+  return M.through_ui(runtime, "authenticate", 1, "login", options)
 end
 
 return M

@@ -49,7 +49,7 @@ static tap_outcome url_for(const ag_alloc *a, const ag_authz_options *o, const c
     ag_login *l;
     tap_outcome got;
     ag_err_clear(&e);
-    l = ag_login_new(&env, o->redirect_uri, &e);
+    l = ag_login_new(&env, o->kind, o->redirect_uri, &e);
     if (l == NULL)
         return tap_outcome_of(false, &e);
     got = tap_outcome_of(ag_authz_url(a, &m, AG_LIT("app"), AG_LIT("openid offline_access"), o, l, &url, &e), &e);
@@ -64,26 +64,99 @@ static tap_outcome url_for(const ag_alloc *a, const ag_authz_options *o, const c
 
 #define START "https://x.example/authorize?response_type=code&client_id=app&redirect_uri="
 #define MIDDLE "&scope=openid%20offline_access&code_challenge_method=S256&code_challenge=" \
-    "3Ev4DHdHPRMPoN6GukAY_pi7IUAF5qWJHRK6kURvnoE&state=" STATE
+    "3Ev4DHdHPRMPoN6GukAY_pi7IUAF5qWJHRK6kURvnoE&state=" STATE "&nonce=" STATE
 
-static tap_outcome plain(const ag_alloc *a)
+static ag_authz_options options(ag_authz_kind kind, const char *redirect_uri)
 {
     ag_authz_options o;
     memset(&o, 0, sizeof o);
-    o.redirect_uri = AG_LIT("http://127.0.0.1:8989/callback");
+    o.kind = kind;
+    o.redirect_uri = ag_view_of(redirect_uri);
+    o.max_age_s = AG_ANY_AGE;
+    return o;
+}
+
+static tap_outcome plain(const ag_alloc *a)
+{
+    const ag_authz_options o = options(AG_AUTHZ_LOGIN, "http://127.0.0.1:8989/callback");
     return url_for(a, &o, START "http%3A%2F%2F127.0.0.1%3A8989%2Fcallback" MIDDLE
                    "&x_sso_enabled=false&x_suppress_idp_session_cookie=true");
 }
 
 static tap_outcome everything(const ag_alloc *a)
 {
-    const ag_authz_options o = {
-        AG_LIT("com.example.app://cb"), AG_LIT("my&state"), AG_LIT("login"), AG_LIT("hint"), AG_LIT("fr en"), AG_LIT("dark"),
-        AG_LIT("signup"), AG_LIT("google"), AG_LIT("group"), true
+    ag_authz_options o = options(AG_AUTHZ_LOGIN, "com.example.app://cb");
+    static const char *const values[AG_PARAM_COUNT] = {
+        "my&state", "login", "hint", "a.b.c", "fr en", "dark", "signup", "google", "group", "act", "q=1", "jkt"
     };
+    int i;
+    for (i = 0; i < AG_PARAM_COUNT; i++)
+        o.params[i] = ag_view_of(values[i]);
+    o.max_age_s = 0;
+    o.sso_enabled = true;
     return url_for(a, &o, START "com.example.app%3A%2F%2Fcb" MIDDLE "&x_state=my%26state&prompt=login&login_hint=hint"
-                   "&ui_locales=fr%20en&x_color_scheme=dark&x_page=signup&x_oauth_provider_alias=google"
-                   "&x_authentication_flow_group=group&x_sso_enabled=true");
+                   "&id_token_hint=a.b.c&ui_locales=fr%20en&x_color_scheme=dark&x_page=signup&x_oauth_provider_alias=google"
+                   "&x_authentication_flow_group=group&x_settings_action=act&x_settings_action_query=q%3D1&dpop_jkt=jkt"
+                   "&max_age=0&x_sso_enabled=true");
+}
+
+/* Each kind's response type; those that bring nothing back have nothing that would be checked then. */
+static void kinds(void)
+{
+    static const struct {
+        ag_authz_kind kind;
+        const char *type;
+    } rows[] = {
+        { AG_AUTHZ_LOGIN, "?response_type=code&" }, { AG_AUTHZ_PROMOTION, "?response_type=code&" },
+        { AG_AUTHZ_REAUTHENTICATION, "?response_type=code&" },
+        { AG_AUTHZ_SETTINGS, "?response_type=urn%3Aauthgear%3Aparams%3Aoauth%3Aresponse-type%3Asettings-action&" },
+        { AG_AUTHZ_PAGE, "?response_type=none&" },
+        { AG_AUTHZ_PRE_AUTHENTICATED,
+          "?response_type=urn%3Aauthgear%3Aparams%3Aoauth%3Aresponse-type%3Apre-authenticated-url%20token&" },
+    };
+    const ag_env env = env_of(&tap_alloc, sevens);
+    const ag_metadata m = metadata(false);
+    size_t i;
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const ag_authz_options o = options(rows[i].kind, "https://x.example/page");
+        const bool comes_back = rows[i].kind < AG_AUTHZ_PAGE;
+        ag_str url = { NULL, 0 };
+        ag_err e;
+        ag_login *l = comes_back ? ag_login_new(&env, o.kind, o.redirect_uri, &e) : NULL;
+        OK(ag_authz_url(&tap_alloc, &m, AG_LIT("app"), AG_LIT("openid"), &o, l, &url, &e)
+           && strstr(url.p, rows[i].type) != NULL && (strstr(url.p, "&code_challenge=") != NULL) == comes_back
+           && (strstr(url.p, "&state=") != NULL) == comes_back && (strstr(url.p, "&nonce=") != NULL) == comes_back,
+           tap_name("kind", rows[i].type));
+        ag_str_free(&tap_alloc, &url);
+        if (l != NULL)
+            ag_login_free(&tap_alloc, l);
+    }
+}
+
+static void keeps_logins(void)
+{
+    ag_env env = env_of(&tap_alloc, sevens);
+    ag_login *list = NULL, *l;
+    ag_err e;
+    int i;
+    for (i = 0; i < 40; i++)
+        ag_logins_add(&env, &list, ag_login_new(&env, AG_AUTHZ_SETTINGS, AG_LIT("a:b"), &e));
+    for (i = 0, l = list; l != NULL; l = l->next)
+        i++;
+    OK(i == 16, "of too many the newest are kept");
+    OK(ag_logins_take(&list, AG_LIT(STATE), AG_AUTHZ_LOGIN) == NULL, "not one of another kind");
+    OK(ag_logins_take(&list, AG_LIT("x"), AG_AUTHZ_SETTINGS) == NULL, "not one of another state");
+    l = ag_logins_take(&list, AG_LIT(STATE), AG_AUTHZ_SETTINGS);
+    OK(l != NULL && l->kind == AG_AUTHZ_SETTINGS, "one of this kind");
+    if (l != NULL)
+        ag_login_free(&tap_alloc, l);
+    env.boot_ms = 60 * 60 * 1000;
+    ag_logins_add(&env, &list, ag_login_new(&env, AG_AUTHZ_LOGIN, AG_LIT("a:b"), &e));
+    OK(list != NULL && list->next == NULL, "those of long ago are dropped");
+    l = ag_logins_take(&list, AG_LIT(STATE), AG_AUTHZ_KINDS);
+    OK(l != NULL && list == NULL, "one of any kind");
+    if (l != NULL)
+        ag_login_free(&tap_alloc, l);
 }
 
 static const struct {
@@ -126,7 +199,7 @@ static void reads_callbacks(void)
 {
     const ag_env env = env_of(&tap_alloc, sevens);
     ag_err e;
-    ag_login *l = ag_login_new(&env, AG_LIT("http://127.0.0.1:1/cb"), &e);
+    ag_login *l = ag_login_new(&env, AG_AUTHZ_LOGIN, AG_LIT("http://127.0.0.1:1/cb"), &e);
     size_t i;
     for (i = 0; i < sizeof callbacks / sizeof callbacks[0]; i++) {
         const ag_metadata m = metadata(callbacks[i].iss);
@@ -155,7 +228,7 @@ static tap_outcome reads(const ag_alloc *a)
     ag_login *l;
     tap_outcome got;
     ag_err_clear(&e);
-    l = ag_login_new(&env, AG_LIT("http://127.0.0.1:1/cb"), &e);
+    l = ag_login_new(&env, AG_AUTHZ_LOGIN, AG_LIT("http://127.0.0.1:1/cb"), &e);
     if (l == NULL)
         return tap_outcome_of(false, &e);
     got = tap_outcome_of(ag_callback_read(a, &m, l, AG_LIT("http://127.0.0.1:1/cb?code=c&iss=https%3A%2F%2Fx.example&state=" STATE),
@@ -180,11 +253,10 @@ static void redirect_uris(void)
     const ag_metadata m = metadata(false);
     size_t i;
     for (i = 0; i < sizeof uris / sizeof uris[0]; i++) {
-        ag_authz_options o;
+        const ag_authz_options o = options(AG_AUTHZ_LOGIN, uris[i].uri);
         ag_err e;
         ag_str url = { NULL, 0 };
-        ag_login *l = ag_login_new(&env, ag_view_of(uris[i].uri), &e);
-        memset(&o, 0, sizeof o);
+        ag_login *l = ag_login_new(&env, AG_AUTHZ_LOGIN, ag_view_of(uris[i].uri), &e);
         ag_err_clear(&e);
         OK(ag_authz_url(&tap_alloc, &m, AG_LIT("app"), AG_LIT("openid"), &o, l, &url, &e) == uris[i].good
            && (uris[i].good || e.code == AG_E_INVALID_URL), tap_name("redirect URI", uris[i].uri));
@@ -197,7 +269,7 @@ static void needs_randomness(void)
 {
     const ag_env env = env_of(&tap_alloc, no_luck);
     ag_err e;
-    OK(ag_login_new(&env, AG_LIT("http://127.0.0.1:1/cb"), &e) == NULL && e.code == AG_E_RANDOM, "no random bytes: no login");
+    OK(ag_login_new(&env, AG_AUTHZ_LOGIN, AG_LIT("http://127.0.0.1:1/cb"), &e) == NULL && e.code == AG_E_RANDOM, "no random bytes: no login");
 }
 
 int main(void)
@@ -205,6 +277,8 @@ int main(void)
     tap_each_alloc("the plain URL", plain, 3);
     tap_each_alloc("the URL with everything", everything, 3);
     tap_each_alloc("a callback", reads, 3);
+    kinds();
+    keeps_logins();
     reads_callbacks();
     redirect_uris();
     needs_randomness();

@@ -46,7 +46,10 @@ static size_t make(char *out, const char *claims)
 
 static bool check(const ag_alloc *a, const char *p, size_t n, ag_str *sub, ag_err *e)
 {
-    return ag_id_token_check(a, (ag_view){ p, n }, AG_LIT("https://x"), AG_LIT("app"), 1000 + AG_ID_TOKEN_SKEW_S, sub, e);
+    const ag_id_token_want want = {
+        .issuer = AG_LIT("https://x"), .client_id = AG_LIT("app"), .now_s = 1000 + AG_ID_TOKEN_SKEW_S
+    };
+    return ag_id_token_check(a, (ag_view){ p, n }, &want, sub, e);
 }
 
 static tap_outcome checks(const ag_alloc *a)
@@ -65,6 +68,43 @@ static tap_outcome checks(const ag_alloc *a)
 }
 
 static const char *const shapes[] = { "", ".", "..", "e30", "e30.", "e30.e30", "e30.e30.a.b", "e30.!!!.a", "e30.e30=.a", "e30.e30 .a", "." };
+
+#define MORE(text) CLAIMS("\"https://x\"", "\"app\"", "9000", "1000", "\"u\"", text)
+
+/* What only some requests ask for. */
+static void more(void)
+{
+    static const struct {
+        const char *claims;
+        const char *nonce, *sub;
+        double since_s;
+        ag_err_code want;
+    } wants[] = {
+        { MORE(",\"nonce\":\"n\""), "n", "u", 0, AG_E_NONE },
+        { MORE(",\"nonce\":\"m\""), "n", "u", 0, AG_E_ID_TOKEN },
+        { MORE(",\"nonce\":1"), "n", "u", 0, AG_E_ID_TOKEN },
+        { MORE(""), "n", "u", 0, AG_E_ID_TOKEN },
+        { MORE(",\"nonce\":\"m\""), NULL, NULL, 0, AG_E_NONE },
+        { MORE(""), NULL, "v", 0, AG_E_USER_MISMATCH },
+        { MORE(",\"auth_time\":5000"), NULL, NULL, 5000 + AG_ID_TOKEN_SKEW_S, AG_E_NONE },
+        { MORE(",\"auth_time\":5000"), NULL, NULL, 5001 + AG_ID_TOKEN_SKEW_S, AG_E_ID_TOKEN },
+        { MORE(",\"auth_time\":\"5000\""), NULL, NULL, 5000, AG_E_ID_TOKEN },
+        { MORE(""), NULL, NULL, 5000, AG_E_ID_TOKEN },
+    };
+    char token[512];
+    size_t i;
+    for (i = 0; i < sizeof wants / sizeof wants[0]; i++) {
+        const ag_id_token_want want = {
+            .issuer = AG_LIT("https://x"), .client_id = AG_LIT("app"), .now_s = 5000, .since_s = wants[i].since_s,
+            .nonce = ag_view_of(wants[i].nonce), .sub = ag_view_of(wants[i].sub)
+        };
+        const size_t n = make(token, wants[i].claims);
+        ag_err e;
+        ag_err_clear(&e);
+        OK(ag_id_token_check(&tap_alloc, (ag_view){ token, n }, &want, NULL, &e) == (wants[i].want == AG_E_NONE)
+           && e.code == wants[i].want, tap_name("asked for more", wants[i].claims));
+    }
+}
 
 int main(void)
 {
@@ -85,6 +125,7 @@ int main(void)
         OK(!check(&tap_alloc, exact, n, NULL, &e) && e.code == AG_E_ID_TOKEN, tap_name("shape", shapes[i]));
         free(exact);
     }
+    more();
     tap_each_alloc("an ID token", checks, 3);
     OK(tap_live == 0, "nothing is held at the end");
     return tap_end();

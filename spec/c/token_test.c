@@ -82,7 +82,7 @@ static tap_outcome code_request(const ag_alloc *a)
     ag_err_clear(&e);
     memset(&r, 0, sizeof r);
     if (c != NULL)
-        l = ag_login_new(&c->env, AG_LIT("http://127.0.0.1:1/cb"), &e);
+        l = ag_login_new(&c->env, AG_AUTHZ_LOGIN, AG_LIT("http://127.0.0.1:1/cb"), &e);
     if (l != NULL) {
         got = tap_outcome_of(ag_token_code_request(c, l, AG_LIT("c d"), &r, &e), &e);
         if (got == TAP_DONE && !tap_str_is(&r.body, "grant_type=authorization_code&client_id=my%20app&code=c%20d"

@@ -82,9 +82,18 @@ function Provider:secret(kind)
   return value
 end
 
+--- The claims of a good ID token for the log-in under way; `more` as fake.claims.
+function Provider:claims(more)
+  local claims = fake.claims(more)
+  if claims.nonce == nil and (more or {}).nonce ~= false then
+    claims.nonce = self.nonce
+  end
+  return claims
+end
+
 --- The fields of a good token answer.
 function Provider:tokens()
-  local id_token = fake.jwt(fake.claims())
+  local id_token = fake.jwt(self:claims())
   self.on_secret("signature of the ID token", id_token:match("[^.]+$"))
   return {
     access_token = self:secret("access token"), refresh_token = self:secret("refresh token"),
@@ -182,6 +191,7 @@ end
 
 --- What the browser would be redirected to after the user has logged in.
 function Provider:callback(request, more)
+  self.nonce = request.url:match "[?&]nonce=([^&]*)"
   self:secret("code")
   self.on_secret("state", request.state)
   return request.redirect_uri .. "?code=" .. core.percent_encode(self.code) .. "&state=" .. request.state .. (more or "")

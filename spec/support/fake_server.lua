@@ -58,15 +58,15 @@ local function json(status, value)
   return { status = status, headers = { ["Content-Type"] = "application/json" }, body = core.json_encode(value) }
 end
 
-function Server:id_token(session)
+function Server:id_token(session, nonce)
   local now = math.floor(select(2, core.now()))
   return base64url '{"alg":"RS256"}' .. "." .. base64url(core.json_encode {
-    iss = self.endpoint, aud = self.client_id, sub = session.sub, iat = now, exp = now + 3600,
+    iss = self.endpoint, aud = self.client_id, sub = session.sub, iat = now, exp = now + 3600, nonce = nonce,
   }) .. ".c2lnbmF0dXJl"
 end
 
 -- New tokens for a session; the old refresh token is used up.
-function Server:issue(session, how)
+function Server:issue(session, how, nonce)
   if session.refresh_token then
     self.used[session.refresh_token] = session
   end
@@ -75,14 +75,14 @@ function Server:issue(session, how)
   self.owners[session.refresh_token] = session
   self.tokens[session.access_token] = { session = session, born = session.born, how = how }
   return json(200, { access_token = session.access_token, refresh_token = session.refresh_token, token_type = "Bearer",
-    expires_in = self.lifetime, id_token = self:id_token(session) })
+    expires_in = self.lifetime, id_token = self:id_token(session, nonce) })
 end
 
 --- What a browser would do: the callback URL.
 function Server:visit(url)
   local fields = decode_form(url:match "%?(.*)$")
   local code = self:name "code"
-  self.codes[code] = true
+  self.codes[code] = { nonce = fields.nonce }
   return fields.redirect_uri .. "?state=" .. fields.state .. "&code=" .. code
 end
 
@@ -124,12 +124,13 @@ routes["POST /token"] = function(self, request)
     return refresh(self, form)
   end
   self.counts.code = self.counts.code + 1
-  if not self.codes[form.code] or (form.code_verifier or "") == "" then
+  local code = self.codes[form.code]
+  if not code or (form.code_verifier or "") == "" then
     return json(400, { error = "invalid_grant" })
   end
   self.codes[form.code] = nil
   local session = { sub = "user" }
-  local answer = self:issue(session, "code")
+  local answer = self:issue(session, "code", code.nonce)
   self.sessions[session.refresh_token] = session
   return answer
 end

@@ -7,9 +7,10 @@ let requests = 0;
 
 const b64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-function tokens(at) {
+/** A code is the nonce of its request. */
+function tokens(at, req, body) {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: at, aud: 'native', sub: 'user-1', iat: now, exp: now + 300 };
+  const claims = { iss: at, aud: 'native', sub: 'user-1', iat: now, exp: now + 300, nonce: new URLSearchParams(body).get('code') ?? undefined };
   return {
     access_token: `access-${process.pid}-${requests}`, refresh_token: `refresh-${process.pid}-${requests}`,
     id_token: `${b64({ alg: 'RS256' })}.${b64(claims)}.c2lnbmF0dXJl`, token_type: 'Bearer', expires_in: 1800,
@@ -26,9 +27,10 @@ const routes = {
 
 const server = createServer((req, res) => {
   requests += 1;
-  req.resume().on('end', () => {
+  let body = '';
+  req.on('data', (chunk) => { body += chunk; }).on('end', () => {
     const route = routes[req.url];
-    const answer = route && route(`http://127.0.0.1:${server.address().port}`, req);
+    const answer = route && route(`http://127.0.0.1:${server.address().port}`, req, body);
     res.writeHead(req.url === '/quit' ? 204 : answer ? 200 : route ? 401 : 404,
       { 'Content-Type': 'application/json', Connection: 'close' });
     res.end(answer ? JSON.stringify(answer) : undefined, () => req.url === '/quit' && process.exit(0));

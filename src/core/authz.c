@@ -8,29 +8,12 @@
 #include "core/url.h"
 #include "core/withhold.h"
 
-ag_login *ag_login_new(const ag_env *env, ag_view redirect_uri, ag_err *e)
+const char *ag_authz_option_name(ag_authz_param p)
 {
-    ag_login *l = ag_new0(&env->alloc, sizeof *l);
-    if (l == NULL || !ag_str_set_view(&env->alloc, &l->redirect_uri, redirect_uri)) {
-        (void)ag_fail(e, AG_E_MEMORY, "no memory for a login");
-        goto fail;
-    }
-    if (!ag_random_text(env, l->state) || !ag_random_text(env, l->verifier)) {
-        (void)ag_fail(e, AG_E_RANDOM, "the system gave no random bytes");
-        goto fail;
-    }
-    l->started_ms = env->boot_ms;
-    return l;
-fail:
-    if (l != NULL)
-        ag_login_free(&env->alloc, l);
-    return NULL;
-}
-
-void ag_login_free(const ag_alloc *a, ag_login *l)
-{
-    ag_str_free(a, &l->redirect_uri);
-    ag_free_wiped(a, l, sizeof *l);
+#define AG_AUTHZ_OPTION(name, option, wire) option,
+    static const char *const names[] = { AG_AUTHZ_PARAMS(AG_AUTHZ_OPTION) };
+#undef AG_AUTHZ_OPTION
+    return names[p];
 }
 
 /* A redirect URI is http(s) to loopback, https, or an app's own scheme (RFC 8252 section 7). */
@@ -48,6 +31,42 @@ static bool check_redirect_uri(ag_view uri, ag_err *e)
     return true;
 }
 
+static const char *response_type(ag_authz_kind kind)
+{
+    switch (kind) {
+    case AG_AUTHZ_SETTINGS: return "urn:authgear:params:oauth:response-type:settings-action";
+    case AG_AUTHZ_PAGE: return "none";
+    case AG_AUTHZ_PRE_AUTHENTICATED: return "urn:authgear:params:oauth:response-type:pre-authenticated-url token";
+    default: return "code";
+    }
+}
+
+/* What ties the callback to the request. */
+static void add_login(ag_buf *b, size_t start, const ag_login *l, const char *challenge)
+{
+    ag_form_add(b, start, "code_challenge_method", AG_LIT("S256"));
+    ag_form_add(b, start, "code_challenge", ag_view_of(challenge));
+    ag_form_add(b, start, "state", ag_view_of(l->state));
+    ag_form_add(b, start, "nonce", ag_view_of(l->nonce));
+}
+
+static void add_params(ag_buf *b, size_t start, const ag_authz_options *o)
+{
+#define AG_AUTHZ_WIRE(name, option, wire) wire,
+    static const char *const names[] = { AG_AUTHZ_PARAMS(AG_AUTHZ_WIRE) };
+#undef AG_AUTHZ_WIRE
+    size_t i;
+    for (i = 0; i < AG_PARAM_COUNT; i++)
+        ag_form_add(b, start, names[i], o->params[i]);
+    if (o->max_age_s >= 0) {
+        ag_buf_cstr(b, "&max_age=");
+        ag_buf_i64(b, (long long)o->max_age_s);
+    }
+    ag_form_add(b, start, "x_sso_enabled", o->sso_enabled ? AG_LIT("true") : AG_LIT("false"));
+    if (!o->sso_enabled)
+        ag_form_add(b, start, "x_suppress_idp_session_cookie", AG_LIT("true"));
+}
+
 bool ag_authz_url(const ag_alloc *a, const ag_metadata *m, ag_view client_id, ag_view scopes,
                   const ag_authz_options *o, const ag_login *l, ag_str *out, ag_err *e)
 {
@@ -55,32 +74,21 @@ bool ag_authz_url(const ag_alloc *a, const ag_metadata *m, ag_view client_id, ag
     ag_view base = ag_str_view(&m->authorization_endpoint);
     ag_buf b;
     size_t start;
-    if (!check_redirect_uri(ag_str_view(&l->redirect_uri), e))
+    if (!check_redirect_uri(o->redirect_uri, e))
         return false;
-    if (!ag_pkce_challenge(l->verifier, challenge))
+    if (l != NULL && !ag_pkce_challenge(l->verifier, challenge))
         return ag_fail(e, AG_E_MEMORY, "SHA-256 failed");
     ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
     ag_buf_view(&b, base);
     ag_buf_char(&b, memchr(base.p, '?', base.n) != NULL ? '&' : '?');
     start = b.n;
-    ag_form_add(&b, start, "response_type", AG_LIT("code"));
+    ag_form_add(&b, start, "response_type", ag_view_of(response_type(o->kind)));
     ag_form_add(&b, start, "client_id", client_id);
-    ag_form_add(&b, start, "redirect_uri", ag_str_view(&l->redirect_uri));
+    ag_form_add(&b, start, "redirect_uri", o->redirect_uri);
     ag_form_add(&b, start, "scope", scopes);
-    ag_form_add(&b, start, "code_challenge_method", AG_LIT("S256"));
-    ag_form_add(&b, start, "code_challenge", ag_view_of(challenge));
-    ag_form_add(&b, start, "state", ag_view_of(l->state));
-    ag_form_add(&b, start, "x_state", o->x_state);
-    ag_form_add(&b, start, "prompt", o->prompt);
-    ag_form_add(&b, start, "login_hint", o->login_hint);
-    ag_form_add(&b, start, "ui_locales", o->ui_locales);
-    ag_form_add(&b, start, "x_color_scheme", o->color_scheme);
-    ag_form_add(&b, start, "x_page", o->page);
-    ag_form_add(&b, start, "x_oauth_provider_alias", o->oauth_provider_alias);
-    ag_form_add(&b, start, "x_authentication_flow_group", o->authentication_flow_group);
-    ag_form_add(&b, start, "x_sso_enabled", o->sso_enabled ? AG_LIT("true") : AG_LIT("false"));
-    if (!o->sso_enabled)
-        ag_form_add(&b, start, "x_suppress_idp_session_cookie", AG_LIT("true"));
+    if (l != NULL)
+        add_login(&b, start, l, challenge);
+    add_params(&b, start, o);
     if (ag_buf_take(&b, out))
         return true;
     ag_buf_free(&b);
@@ -173,8 +181,8 @@ static bool check_error(const ag_alloc *a, const ag_login *l, ag_view query, ag_
         (void)parameter(a, query, "code", &code, &ignored);
         if (code.n < 8)     /* none of a server's: words would match it by chance */
             ag_str_free(a, &code);
-        ag_err_withhold(e, (const ag_view[]){ ag_view_of(l->state), ag_view_of(l->verifier), ag_str_view(&code),
-                                              { NULL, 0 } });
+        ag_err_withhold(e, (const ag_view[]){ ag_view_of(l->state), ag_view_of(l->verifier), ag_view_of(l->nonce),
+                                              ag_str_view(&code), { NULL, 0 } });
     }
     ag_str_free(a, &error);
     ag_str_free(a, &description);

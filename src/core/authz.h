@@ -4,30 +4,43 @@
 #define AG_CORE_AUTHZ_H
 
 #include "core/discovery.h"
-#include "core/env.h"
-#include "core/pkce.h"
+#include "core/login.h"
 
-/* What the caller of authenticate may set; all borrowed, any may be 'not there'. */
+/* What a request can carry besides what its kind is made of: X(name, in options, on the wire). */
+#define AG_AUTHZ_PARAMS(X) \
+    X(X_STATE, "x_state", "x_state") \
+    X(PROMPT, "prompt", "prompt") \
+    X(LOGIN_HINT, "login_hint", "login_hint") \
+    X(ID_TOKEN_HINT, "id_token_hint", "id_token_hint") \
+    X(UI_LOCALES, "ui_locales", "ui_locales") \
+    X(COLOR_SCHEME, "color_scheme", "x_color_scheme") \
+    X(PAGE, "page", "x_page") \
+    X(OAUTH_PROVIDER_ALIAS, "oauth_provider_alias", "x_oauth_provider_alias") \
+    X(FLOW_GROUP, "authentication_flow_group", "x_authentication_flow_group") \
+    X(SETTINGS_ACTION, "settings_action", "x_settings_action") \
+    X(SETTINGS_QUERY, "settings_action_query", "x_settings_action_query") \
+    X(DPOP_JKT, "dpop_jkt", "dpop_jkt")
+
+typedef enum ag_authz_param {
+#define AG_AUTHZ_ENUM(name, option, wire) AG_PARAM_##name,
+    AG_AUTHZ_PARAMS(AG_AUTHZ_ENUM)
+#undef AG_AUTHZ_ENUM
+    AG_PARAM_COUNT
+} ag_authz_param;
+
+/* One request; all borrowed, any text may be 'not there'. */
 typedef struct ag_authz_options {
+    ag_authz_kind kind;
     ag_view redirect_uri;
-    ag_view x_state, prompt, login_hint, ui_locales, color_scheme, page;
-    ag_view oauth_provider_alias, authentication_flow_group;
+    ag_view params[AG_PARAM_COUNT];
+    double max_age_s;           /* or AG_ANY_AGE */
     bool sso_enabled;
 } ag_authz_options;
 
-/* One login between its two halves. */
-typedef struct ag_login {
-    struct ag_login *next;
-    ag_str redirect_uri;
-    char state[AG_RANDOM_TEXT_LEN + 1];
-    char verifier[AG_RANDOM_TEXT_LEN + 1];
-    int64_t started_ms;         /* boot clock */
-} ag_login;
+/* The name of a parameter in options. */
+const char *ag_authz_option_name(ag_authz_param p);
 
-ag_login *ag_login_new(const ag_env *env, ag_view redirect_uri, ag_err *e);
-void ag_login_free(const ag_alloc *a, ag_login *l);     /* wipes */
-
-/* e: invalid_url (redirect URI), memory. */
+/* l: what is remembered of it; NULL: for kinds that bring nothing back. e: invalid_url (redirect URI), memory. */
 bool ag_authz_url(const ag_alloc *a, const ag_metadata *m, ag_view client_id, ag_view scopes,
                   const ag_authz_options *o, const ag_login *l, ag_str *out, ag_err *e);
 /* The state parameter of a callback URL; e: callback. */

@@ -42,6 +42,7 @@
     X(USER_MISMATCH, "user_mismatch", false) \
     X(NO_LOGIN, "no_login", false) \
     X(NO_SESSION, "no_session", false) \
+    X(CANNOT_REAUTHENTICATE, "cannot_reauthenticate", false) \
     X(SESSION_REVOKED, "session_revoked", false) \
     X(STORAGE, "storage", true) \
     X(STORAGE_DAMAGED, "storage_damaged", false) \

@@ -1,5 +1,6 @@
-/* flow_login: the two halves of a login: the authorization URL, and what is done with the
- * callback. Must never store anything of a login before all of it has been checked. */
+/* flow_login: the two halves of a log-in, and of what else goes through the browser and comes back (see
+ * ag_authz_kind): the authorization URL, and what is done with the callback. Must never store anything of a login before
+ * all of it has been checked. */
 #ifndef AG_CORE_FLOW_LOGIN_H
 #define AG_CORE_FLOW_LOGIN_H
 
@@ -8,7 +9,7 @@
 
 /* Both: NULL: out of memory. */
 ag_flow *ag_login_start_flow(ag_client *c, const ag_authz_options *o);  /* o is copied */
-ag_flow *ag_login_finish_flow(ag_client *c, ag_view callback_url);
+ag_flow *ag_login_finish_flow(ag_client *c, ag_view callback_url, ag_authz_kind kind);  /* kind: it was started as */
 
 /* Once done; borrowed. */
 ag_view ag_login_url(const ag_flow *start);

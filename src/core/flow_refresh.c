@@ -119,14 +119,14 @@ static void on_loaded_after_verdict(ag_flow *f, const ag_input *in)
 static bool check_id_token(ag_client *c, ag_token_answer *t)
 {
     const ag_alloc *a = &c->env.alloc;
-    const ag_view issuer = ag_str_view(&c->metadata.issuer), client_id = ag_str_view(&c->client_id);
+    const ag_id_token_want want = { .issuer = ag_str_view(&c->metadata.issuer), .client_id = ag_str_view(&c->client_id) };
     ag_str before = { NULL, 0 }, after = { NULL, 0 };
     ag_err why;
     bool good;
     if (t->id_token.p == NULL)
         return true;
-    good = ag_id_token_check(a, ag_str_view(&t->id_token), issuer, client_id, 0, &after, &why);
-    if (good && ag_id_token_check(a, ag_str_view(&c->session.record.id_token), issuer, client_id, 0, &before, &why))
+    good = ag_id_token_check(a, ag_str_view(&t->id_token), &want, &after, &why);
+    if (good && ag_id_token_check(a, ag_str_view(&c->session.record.id_token), &want, &before, &why))
         good = ag_view_eq(ag_str_view(&before), ag_str_view(&after));
     if (!good)
         ag_str_free(a, &t->id_token);

@@ -53,25 +53,37 @@ static bool check_audience(const ag_json *doc, ag_view client_id, ag_err *e)
     return true;
 }
 
-static bool check_claims(const ag_json *doc, ag_view issuer, ag_view client_id, int64_t now_s, ag_view *sub, ag_err *e)
+static bool check_times(const ag_json *doc, const ag_id_token_want *want, ag_err *e)
 {
-    ag_view iss;
-    double exp, iat;
-    if (!ag_json_string(doc, "iss", &iss) || !ag_view_eq(iss, issuer))
-        return ag_fail(e, AG_E_ID_TOKEN, "the ID token is of another issuer");
-    if (!check_audience(doc, client_id, e))
-        return false;
+    double exp, iat, auth_time;
     if (!ag_json_number(doc, "exp", &exp) || !ag_json_number(doc, "iat", &iat))
         return ag_fail(e, AG_E_ID_TOKEN, "the ID token has no exp or iat");
-    if (exp + AG_ID_TOKEN_SKEW_S <= (double)now_s)
+    if (exp + AG_ID_TOKEN_SKEW_S <= want->now_s)
         return ag_fail(e, AG_E_ID_TOKEN, "the ID token has expired already");
-    if (!ag_json_string(doc, "sub", sub) || sub->n == 0 || sub->n > 255)
-        return ag_fail(e, AG_E_ID_TOKEN, "the ID token has no subject");
+    if (want->since_s > 0 && !ag_json_number(doc, "auth_time", &auth_time))
+        return ag_fail(e, AG_E_ID_TOKEN, "the ID token does not say when the user was authenticated (auth_time)");
+    if (want->since_s > 0 && auth_time + AG_ID_TOKEN_SKEW_S < want->since_s)
+        return ag_fail(e, AG_E_ID_TOKEN, "the user was authenticated longer ago than was asked for (auth_time)");
     return true;
 }
 
-bool ag_id_token_check(const ag_alloc *a, ag_view token, ag_view issuer, ag_view client_id,
-                       int64_t now_s, ag_str *sub, ag_err *e)
+static bool check_claims(const ag_json *doc, const ag_id_token_want *want, ag_view *sub, ag_err *e)
+{
+    ag_view iss, nonce;
+    if (!ag_json_string(doc, "iss", &iss) || !ag_view_eq(iss, want->issuer))
+        return ag_fail(e, AG_E_ID_TOKEN, "the ID token is of another issuer");
+    if (!check_audience(doc, want->client_id, e) || !check_times(doc, want, e))
+        return false;
+    if (want->nonce.p != NULL && (!ag_json_string(doc, "nonce", &nonce) || !ag_view_eq(nonce, want->nonce)))
+        return ag_fail(e, AG_E_ID_TOKEN, "the ID token is not for this request (nonce)");
+    if (!ag_json_string(doc, "sub", sub) || sub->n == 0 || sub->n > 255)
+        return ag_fail(e, AG_E_ID_TOKEN, "the ID token has no subject");
+    if (want->sub.p != NULL && !ag_view_eq(*sub, want->sub))
+        return ag_fail(e, AG_E_USER_MISMATCH, "the ID token is of another user");
+    return true;
+}
+
+bool ag_id_token_check(const ag_alloc *a, ag_view token, const ag_id_token_want *want, ag_str *sub, ag_err *e)
 {
     ag_view v;
     ag_json *doc;
@@ -79,7 +91,7 @@ bool ag_id_token_check(const ag_alloc *a, ag_view token, ag_view issuer, ag_view
     doc = ag_id_token_payload(a, token, e);
     if (doc == NULL)
         return false;
-    ok = check_claims(doc, issuer, client_id, now_s, &v, e);
+    ok = check_claims(doc, want, &v, e);
     if (ok && sub != NULL && !ag_str_set_view(a, sub, v))
         ok = ag_fail(e, AG_E_MEMORY, "no memory for an ID token");
     ag_json_free(doc);

@@ -12,8 +12,17 @@
 
 /* The payload as JSON, owned by the caller; NULL: e is id_token (or memory). */
 ag_json *ag_id_token_payload(const ag_alloc *a, ag_view token, ag_err *e);
-/* iss, aud, exp (against now_s, seconds since 1970), sub. sub: copied out when not NULL. */
-bool ag_id_token_check(const ag_alloc *a, ag_view token, ag_view issuer, ag_view client_id,
-                       int64_t now_s, ag_str *sub, ag_err *e);
+
+/* What an ID token must say. All borrowed. */
+typedef struct ag_id_token_want {
+    ag_view issuer, client_id;
+    ag_view nonce;              /* not there: any, or none */
+    ag_view sub;                /* not there: anybody */
+    double now_s;               /* seconds since 1970; 0: exp is not asked */
+    double since_s;             /* auth_time is not before that; 0: it is not asked */
+} ag_id_token_want;
+
+/* sub: copied out when not NULL. e: id_token, user_mismatch (sub), memory. */
+bool ag_id_token_check(const ag_alloc *a, ag_view token, const ag_id_token_want *want, ag_str *sub, ag_err *e);
 
 #endif

@@ -224,6 +224,7 @@ int luaopen_authgear_core(lua_State *L)
     luaL_newlib(L, functions);
     ag_lua_core_client(L);
     ag_lua_core_flow(L);
+    ag_lua_core_login(L);
     ag_lua_core_json(L);
     ag_lua_core_jwt(L);
     ag_lua_core_test(L);

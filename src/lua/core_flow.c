@@ -4,7 +4,6 @@
 
 #include "core/flow_fetch.h"
 #include "core/flow_jwks.h"
-#include "core/flow_login.h"
 #include "core/flow_userinfo.h"
 #include "lua/core_private.h"
 
@@ -85,45 +84,6 @@ static int l_jwks_flow(lua_State *L)
     ag_client *c = ag_lua_check_client(L, 1);
     ag_lua_flow *u = ag_lua_new_flow(L);
     return ag_lua_own_flow(L, u, ag_jwks_flow(c));
-}
-
-static ag_view option(lua_State *L, const char *key)
-{
-    ag_view v;
-    lua_getfield(L, 2, key);    /* stays on the stack: the view borrows from it */
-    v = ag_lua_opt_view(L, -1);
-    return v;
-}
-
-/* login_start_flow(client, options) */
-static int l_login_start_flow(lua_State *L)
-{
-    ag_client *c = ag_lua_check_client(L, 1);
-    ag_authz_options o;
-    ag_lua_flow *u;
-    luaL_checktype(L, 2, LUA_TTABLE);
-    luaL_checkstack(L, 16, "too many options");
-    o.redirect_uri = option(L, "redirect_uri");
-    o.x_state = option(L, "x_state");
-    o.prompt = option(L, "prompt");
-    o.login_hint = option(L, "login_hint");
-    o.ui_locales = option(L, "ui_locales");
-    o.color_scheme = option(L, "color_scheme");
-    o.page = option(L, "page");
-    o.oauth_provider_alias = option(L, "oauth_provider_alias");
-    o.authentication_flow_group = option(L, "authentication_flow_group");
-    o.sso_enabled = c->sso_enabled;
-    u = ag_lua_new_flow(L);
-    return ag_lua_own_flow(L, u, ag_login_start_flow(c, &o));
-}
-
-/* login_finish_flow(client, callback url) */
-static int l_login_finish_flow(lua_State *L)
-{
-    ag_client *c = ag_lua_check_client(L, 1);
-    ag_view url = ag_lua_check_view(L, 2);
-    ag_lua_flow *u = ag_lua_new_flow(L);
-    return ag_lua_own_flow(L, u, ag_login_finish_flow(c, url));
 }
 
 /* fetch_flow(client, method, url, headers, has_body, replayable, authorize, keep_user_agent, policy,
@@ -326,30 +286,6 @@ static int l_jwks_of(lua_State *L)
     return 4;
 }
 
-/* login_claims(flow) -> claims, partial */
-static int l_login_claims(lua_State *L)
-{
-    bool partial;
-    ag_lua_push_json(L, ag_login_claims(ag_lua_check_flow(L, 1), &partial));
-    lua_pushboolean(L, partial);
-    return 2;
-}
-
-/* login_url(flow) -> url, state */
-static int l_login_url(lua_State *L)
-{
-    const ag_flow *f = ag_lua_check_flow(L, 1);
-    ag_lua_push_view(L, ag_login_url(f));
-    ag_lua_push_view(L, ag_login_state(f));
-    return 2;
-}
-
-static int l_login_cancel(lua_State *L)
-{
-    ag_login_cancel(ag_lua_check_client(L, 1), ag_lua_check_view(L, 2));
-    return 0;
-}
-
 /* fetch_accepts(flow, status, headers) -> may this answer's body be streamed to the caller? */
 static int l_fetch_accepts(lua_State *L)
 {
@@ -379,8 +315,6 @@ static const luaL_Reg functions[] = {
     { "userinfo_flow", l_userinfo_flow },
     { "jwks_flow", l_jwks_flow },
     { "jwks_of", l_jwks_of },
-    { "login_start_flow", l_login_start_flow },
-    { "login_finish_flow", l_login_finish_flow },
     { "fetch_flow", l_fetch_flow },
     { "fetch_at_once", l_fetch_at_once },
     { "want", l_want },
@@ -391,9 +325,6 @@ static const luaL_Reg functions[] = {
     { "feed_flow", l_feed_flow },
     { "error", l_error },
     { "userinfo_claims", l_userinfo_claims },
-    { "login_claims", l_login_claims },
-    { "login_url", l_login_url },
-    { "login_cancel", l_login_cancel },
     { "fetch_accepts", l_fetch_accepts },
     { "fetch_body_used", l_fetch_body_used },
     { "fetch_sends_body", l_fetch_sends_body },

@@ -49,6 +49,7 @@ void ag_lua_core_client(lua_State *L);
 void ag_lua_read_retry(lua_State *L, int i, ag_retry_options *o);
 
 void ag_lua_core_flow(lua_State *L);
+void ag_lua_core_login(lua_State *L);
 void ag_lua_core_json(lua_State *L);
 void ag_lua_core_jwt(lua_State *L);
 void ag_lua_core_test(lua_State *L);    /* none but in test builds */

@@ -33,7 +33,7 @@ export function accessTokenPayload({ user, session, issuer, scope, exp, amr }) {
   };
 }
 
-export function idTokenPayload({ user, session, issuer, amr }) {
+export function idTokenPayload({ user, session, issuer, amr, nonce }) {
   const now = Math.floor(Date.now() / 1000);
   return {
     ...(amr ? { amr } : {}),
@@ -43,6 +43,7 @@ export function idTokenPayload({ user, session, issuer, amr }) {
     ...userClaims(user),
     iat: now,
     iss: issuer,
+    ...(nonce ? { nonce } : {}),
     sid: Buffer.from(`offline_grant:${session.id}`).toString('base64url'),
     sub: user.sub,
   };

@@ -184,6 +184,7 @@ function patchIdToken(dev, provider) {
     const user = dev.state.usersBySub.get(session.sub);
     return signJwt(dev.key, idTokenPayload({
       user, session, issuer: dev.issuerOf(this.ctx.req), amr: amrOf(this.ctx),
+      nonce: this.ctx.oidc.entities.AuthorizationCode?.nonce,
     }));
   };
 }

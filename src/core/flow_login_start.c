@@ -1,0 +1,204 @@
+/* flow_login_start: the first half: what is needed for the authorization URL, the URL, and what is remembered of it. */
+#include "core/flow_login.h"
+
+#include <string.h>
+
+#include "core/id_token.h"
+
+#define AG_OFFLINE "offline_access"
+#define AG_SCOPES "openid " AG_OFFLINE " https://authgear.com/scopes/full-access"
+#define AG_SCOPES_PRE AG_SCOPES " device_sso https://authgear.com/scopes/pre-authenticated-url"
+#define AG_CAN_REAUTHENTICATE "https://authgear.com/claims/user/can_reauthenticate"
+
+typedef struct start_flow {
+    ag_flow base;
+    ag_authz_kind kind;
+    ag_str redirect_uri;
+    ag_str params[AG_PARAM_COUNT];
+    double max_age_s;
+    ag_str sub;                 /* whose session it is about; not there: nobody's */
+    char state[AG_RANDOM_TEXT_LEN + 1];
+} start_flow;
+
+static void fail_with(ag_flow *f, ag_err_code code, const char *message)
+{
+    (void)ag_fail(&f->err, code, "%s", message);
+    ag_flow_fail(f);
+}
+
+/* The scopes; without offline_access where no new session is asked for, but another proof of the one there is. */
+static void add_scopes(const start_flow *s, ag_buf *out)
+{
+    const ag_client *c = s->base.client;
+    const bool all = s->kind != AG_AUTHZ_REAUTHENTICATION && s->kind != AG_AUTHZ_SETTINGS;
+    ag_view left = c->pre_authenticated_url_enabled ? AG_LIT(AG_SCOPES_PRE) : AG_LIT(AG_SCOPES);
+    if (c->scopes.p != NULL)
+        left = ag_str_view(&c->scopes);
+    while (left.n > 0) {
+        const char *end = memchr(left.p, ' ', left.n);
+        const ag_view one = { left.p, end == NULL ? left.n : (size_t)(end - left.p) };
+        const size_t used = one.n + (end != NULL);
+        if (all || !ag_view_eq(one, AG_LIT(AG_OFFLINE))) {
+            if (out->n > 0)
+                ag_buf_char(out, ' ');
+            ag_buf_view(out, one);
+        }
+        left.p += used;
+        left.n -= used;
+    }
+}
+
+static bool make_url(start_flow *s, ag_login *l)
+{
+    ag_flow *f = &s->base;
+    const ag_client *c = f->client;
+    const ag_alloc *a = &c->env.alloc;
+    ag_authz_options o = {
+        .kind = s->kind, .redirect_uri = ag_str_view(&s->redirect_uri), .max_age_s = s->max_age_s, .sso_enabled = c->sso_enabled
+    };
+    ag_buf scopes;
+    size_t i;
+    bool ok;
+    for (i = 0; i < AG_PARAM_COUNT; i++)
+        o.params[i] = ag_str_view(&s->params[i]);
+    ag_buf_init(&scopes, a, AG_BUF_NO_LIMIT);
+    add_scopes(s, &scopes);
+    if (scopes.bad)
+        ok = ag_fail(&f->err, AG_E_MEMORY, "no memory for the authorization URL");
+    else
+        ok = ag_authz_url(a, &c->metadata, ag_str_view(&c->client_id), (ag_view){ scopes.p, scopes.n }, &o, l,
+                          &f->text, &f->err);
+    ag_buf_free(&scopes);
+    return ok;
+}
+
+/* NULL: f->err. */
+static ag_login *make_login(start_flow *s)
+{
+    ag_flow *f = &s->base;
+    const ag_env *env = &f->client->env;
+    ag_login *l = ag_login_new(env, s->kind, ag_str_view(&s->redirect_uri), &f->err);
+    if (l == NULL)
+        return NULL;
+    l->max_age_s = s->max_age_s;
+    if (ag_str_set_view(&env->alloc, &l->sub, ag_str_view(&s->sub))
+            && ag_str_set_view(&env->alloc, &l->action, ag_str_view(&s->params[AG_PARAM_SETTINGS_ACTION])))
+        return l;
+    (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
+    ag_login_free(&env->alloc, l);
+    return NULL;
+}
+
+static void on_metadata(ag_flow *f, const ag_input *in)
+{
+    start_flow *s = (start_flow *)f;
+    ag_client *c = f->client;
+    ag_login *l;
+    if (!in->ok) {
+        ag_flow_fail_with(f, in->err);
+        return;
+    }
+    l = make_login(s);
+    if (l == NULL || !make_url(s, l)) {
+        if (l != NULL)
+            ag_login_free(&c->env.alloc, l);
+        ag_flow_fail(f);
+        return;
+    }
+    memcpy(s->state, l->state, sizeof s->state);
+    ag_logins_add(&c->env, &c->logins, l);
+    ag_flow_done(f);
+}
+
+/* What the stored ID token says of the session's user; false: f->err. */
+static bool read_id_token(start_flow *s)
+{
+    ag_flow *f = &s->base;
+    const ag_alloc *a = &f->client->env.alloc;
+    const ag_view token = ag_str_view(&f->client->session.record.id_token);
+    ag_json *claims = ag_id_token_payload(a, token, &f->err);
+    ag_view sub;
+    bool able = false, ok;
+    if (claims == NULL)
+        return false;
+    if (!ag_json_bool(claims, AG_CAN_REAUTHENTICATE, &able))
+        able = false;
+    if (s->kind == AG_AUTHZ_REAUTHENTICATION && !able)
+        ok = ag_fail(&f->err, AG_E_CANNOT_REAUTHENTICATE, "this user has nothing to reauthenticate with (can_reauthenticate)");
+    else if (!ag_json_string(claims, "sub", &sub))
+        ok = ag_fail(&f->err, AG_E_ID_TOKEN, "the stored ID token has no subject");
+    else if (!ag_str_set_view(a, &s->sub, sub) || !ag_str_set_view(a, &s->params[AG_PARAM_ID_TOKEN_HINT], token))
+        ok = ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
+    else
+        ok = true;
+    ag_json_free(claims);
+    return ok;
+}
+
+/* What is stored is read first: a damaged or foreign record shows up before the user types a password. */
+static void on_loaded(ag_flow *f, const ag_input *in)
+{
+    start_flow *s = (start_flow *)f;
+    const bool of_session = s->kind != AG_AUTHZ_LOGIN && s->kind != AG_AUTHZ_PROMOTION;
+    if (!ag_flow_adopt(f, in))
+        ag_flow_fail(f);
+    else if (of_session && f->client->session.record.refresh_token.p == NULL)
+        fail_with(f, AG_E_NO_SESSION, "nobody is logged in");
+    else if (of_session && !read_id_token(s))
+        ag_flow_fail(f);
+    else
+        ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
+}
+
+static void start_start(ag_flow *f)
+{
+    ag_flow_want(f, AG_FX_LOAD, on_loaded);
+}
+
+static void free_start(ag_flow *f)
+{
+    start_flow *s = (start_flow *)f;
+    const ag_alloc *a = &f->client->env.alloc;
+    size_t i;
+    ag_str_free(a, &s->redirect_uri);
+    ag_str_free(a, &s->sub);
+    for (i = 0; i < AG_PARAM_COUNT; i++)
+        ag_str_free(a, &s->params[i]);
+}
+
+ag_flow *ag_login_start_flow(ag_client *c, const ag_authz_options *o)
+{
+    static const ag_flow_type type = { sizeof(start_flow), start_start, free_start };
+    const ag_alloc *a = &c->env.alloc;
+    start_flow *s = (start_flow *)ag_flow_new(c, &type);
+    bool ok;
+    size_t i;
+    if (s == NULL)
+        return NULL;
+    s->kind = o->kind;
+    s->max_age_s = o->max_age_s;
+    ok = ag_str_set_view(a, &s->redirect_uri, o->redirect_uri);
+    for (i = 0; ok && i < AG_PARAM_COUNT; i++)
+        ok = ag_str_set_view(a, &s->params[i], o->params[i]);
+    if (ok)
+        return &s->base;
+    ag_flow_free(&s->base);
+    return NULL;
+}
+
+ag_view ag_login_url(const ag_flow *start)
+{
+    return ag_str_view(&start->text);
+}
+
+ag_view ag_login_state(const ag_flow *start)
+{
+    return ag_view_of(((const start_flow *)start)->state);
+}
+
+void ag_login_cancel(ag_client *c, ag_view state)
+{
+    ag_login *l = ag_logins_take(&c->logins, state, AG_AUTHZ_KINDS);
+    if (l != NULL)
+        ag_login_free(&c->env.alloc, l);
+}

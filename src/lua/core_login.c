@@ -1,0 +1,86 @@
+/* core_login: the flows that go through the browser, made and asked for what came of them.
+ * Must never show a verifier or a nonce to Lua. */
+#include "core/flow_login.h"
+#include "lua/core_private.h"
+
+static ag_authz_kind check_kind(lua_State *L, int i)
+{
+    static const char *const names[] = { "login", "promotion", "reauthentication", "settings", NULL };
+    return (ag_authz_kind)luaL_checkoption(L, i, NULL, names);
+}
+
+static ag_view option(lua_State *L, const char *key)
+{
+    ag_view v;
+    lua_getfield(L, 3, key);    /* stays on the stack: the view borrows from it */
+    v = ag_lua_opt_view(L, -1);
+    return v;
+}
+
+/* login_start_flow(client, kind, options): options by their names in core/authz.h, redirect_uri, and max_age (seconds) */
+static int l_login_start_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_authz_options o;
+    ag_lua_flow *u;
+    int i;
+    o.kind = check_kind(L, 2);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    luaL_checkstack(L, AG_PARAM_COUNT + 8, "too many options");
+    o.redirect_uri = option(L, "redirect_uri");
+    for (i = 0; i < AG_PARAM_COUNT; i++)
+        o.params[i] = option(L, ag_authz_option_name((ag_authz_param)i));
+    lua_getfield(L, 3, "max_age");
+    o.max_age_s = (double)luaL_optnumber(L, -1, AG_ANY_AGE);
+    o.sso_enabled = c->sso_enabled;
+    u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_login_start_flow(c, &o));
+}
+
+/* login_finish_flow(client, kind, callback url) */
+static int l_login_finish_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_authz_kind kind = check_kind(L, 2);
+    ag_view url = ag_lua_check_view(L, 3);
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_login_finish_flow(c, url, kind));
+}
+
+/* login_claims(flow) -> claims, partial */
+static int l_login_claims(lua_State *L)
+{
+    bool partial;
+    ag_lua_push_json(L, ag_login_claims(ag_lua_check_flow(L, 1), &partial));
+    lua_pushboolean(L, partial);
+    return 2;
+}
+
+/* login_url(flow) -> url, state */
+static int l_login_url(lua_State *L)
+{
+    const ag_flow *f = ag_lua_check_flow(L, 1);
+    ag_lua_push_view(L, ag_login_url(f));
+    ag_lua_push_view(L, ag_login_state(f));
+    return 2;
+}
+
+static int l_login_cancel(lua_State *L)
+{
+    ag_login_cancel(ag_lua_check_client(L, 1), ag_lua_check_view(L, 2));
+    return 0;
+}
+
+static const luaL_Reg functions[] = {
+    { "login_start_flow", l_login_start_flow },
+    { "login_finish_flow", l_login_finish_flow },
+    { "login_claims", l_login_claims },
+    { "login_url", l_login_url },
+    { "login_cancel", l_login_cancel },
+    { NULL, NULL }
+};
+
+void ag_lua_core_login(lua_State *L)
+{
+    luaL_setfuncs(L, functions, 0);
+}
