@@ -142,6 +142,7 @@ local LATER = {
     "authorization_header", "refresh_access_token", "fetch", "authenticate", "start_authentication", "finish_authentication",
     "fetch_user_info", "handle_unauthorized", "wrap", "clear_session_state", "logout", "verify",
   },
+  client_resolve = { "resolve" },
 }
 
 for file, names in pairs(LATER) do

@@ -137,6 +137,12 @@ local KNOWN = {
   refuse_anonymous = "boolean", max_auth_age = seconds, max_bytes = bytes, cache = entries,
 }
 
+--- What may be demanded of a user, whoever says who it is: the kinds of these options.
+M.RIGHTS = { "skew", "now", "roles", "any_role", "only_verified", "refuse_anonymous", "max_auth_age" }
+
+--- The kinds of a policy's options, by name.
+M.KNOWN = KNOWN
+
 local function list(value, default)
   if value == nil then
     return { default }
@@ -149,6 +155,7 @@ local function failed(code, message, retryable, reason)
   err.reason = reason
   return nil, err
 end
+M.failed = failed
 
 --- Reads a key set (RFC 7517), to be used for many tokens.
 ---@param text string JSON
@@ -161,6 +168,18 @@ function M.jwks(text)
     return failed(count, usable, retryable)
   end
   return setmetatable({ core = set, count = count, usable = usable }, Jwks)
+end
+
+--- What C judges by. The options were checked.
+---@param options authgear.Policy
+function M.compile(options)
+  return core.jwt_policy {
+    issuer = options.issuer, audience = list(options.audience, options.issuer), typ = list(options.typ, "at+jwt"),
+    algorithms = options.algorithms or { "RS256", "ES256" }, client_ids = options.client_ids, scopes = options.scopes,
+    roles = options.roles, any_role = options.any_role, only_verified = options.only_verified,
+    refuse_anonymous = options.refuse_anonymous, skew = options.skew, max_auth_age = options.max_auth_age,
+    max_bytes = options.max_bytes,
+  }
 end
 
 --- Checks a policy and makes it ready, for use with many tokens. Later changes of the table change nothing.
@@ -177,13 +196,7 @@ function M.policy(options)
     end
     set = read
   end
-  local compiled = core.jwt_policy {
-    issuer = options.issuer, audience = list(options.audience, options.issuer), typ = list(options.typ, "at+jwt"),
-    algorithms = options.algorithms or { "RS256", "ES256" }, client_ids = options.client_ids, scopes = options.scopes,
-    roles = options.roles, any_role = options.any_role, only_verified = options.only_verified,
-    refuse_anonymous = options.refuse_anonymous, skew = options.skew, max_auth_age = options.max_auth_age,
-    max_bytes = options.max_bytes,
-  }
+  local compiled = M.compile(options)
   local cache, code, message, retryable
   if (options.cache or 0) > 0 then
     cache, code, message, retryable = core.jwt_cache(options.cache)
@@ -195,7 +208,10 @@ function M.policy(options)
     cache_size = options.cache, cached_for = set }, Compiled)
 end
 
-local function time_of(policy)
+--- The time to judge by, in seconds since 1970.
+---@param policy { now: number|nil|fun(): number }
+---@return number
+function M.time_of(policy)
   local given = policy.now
   if type(given) == "function" then
     given = given()
@@ -230,7 +246,7 @@ function M.verify(token, policy)
   elseif not policy.jwks then
     check.fail("verify", 2, "option 'jwks' is missing")
   end
-  local claims, code, message, retryable, reason = core.jwt_verify(token, policy.jwks.core, policy.core, time_of(policy),
+  local claims, code, message, retryable, reason = core.jwt_verify(token, policy.jwks.core, policy.core, M.time_of(policy),
     policy.cache)
   if not claims then
     return failed(code, message, retryable, reason)
@@ -277,7 +293,7 @@ local function judge(runtime, state, token, policy)
   if policy.cache and policy.cached_for ~= state.keys then
     policy.cache, policy.cached_for = core.jwt_cache(policy.cache_size), state.keys
   end
-  local time = not policy.now and runtime.clock and runtime.clock.wall() or time_of(policy)
+  local time = not policy.now and runtime.clock and runtime.clock.wall() or M.time_of(policy)
   return core.jwt_verify(token, state.keys.core, policy.core, time, policy.cache)
 end
 

@@ -5,6 +5,7 @@
 typedef struct jwks_flow {
     ag_flow base;
     ag_jwks *set;           /* owned */
+    ag_str text;            /* what it was read from */
 } jwks_flow;
 
 static void on_answer(ag_flow *f, const ag_input *in)
@@ -21,10 +22,12 @@ static void on_answer(ag_flow *f, const ag_input *in)
         return;
     }
     j->set = ag_jwks_read(&c->env.alloc, in->answer.body, &f->err);
-    if (j->set != NULL) {
+    if (j->set != NULL && ag_str_set_view(&c->env.alloc, &j->text, in->answer.body)) {
         ag_flow_done(f);
         return;
     }
+    if (j->set != NULL)
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for the key set");
     f->err.status = in->answer.status;
     ag_flow_fail(f);
 }
@@ -61,6 +64,7 @@ static void start_jwks(ag_flow *f)
 static void free_jwks(ag_flow *f)
 {
     ag_jwks_free(((jwks_flow *)f)->set);
+    ag_str_free(&f->client->env.alloc, &((jwks_flow *)f)->text);
 }
 
 ag_flow *ag_jwks_flow(ag_client *c)
@@ -75,4 +79,9 @@ ag_jwks *ag_jwks_flow_take(ag_flow *f)
     ag_jwks *set = j->set;
     j->set = NULL;
     return set;
+}
+
+ag_view ag_jwks_flow_text(const ag_flow *f)
+{
+    return ag_str_view(&((const jwks_flow *)f)->text);
 }

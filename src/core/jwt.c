@@ -137,7 +137,7 @@ static bool has_scope(ag_view scopes, ag_view want)
     return false;
 }
 
-static bool check_rights(const ag_jwt_claims *c, const ag_jwt_policy *policy, ag_err *e)
+bool ag_jwt_check_rights(const ag_jwt_claims *c, const ag_jwt_policy *policy, ag_err *e)
 {
     size_t i;
     bool any = policy->any_role.n == 0;
@@ -164,5 +164,5 @@ bool ag_jwt_verify(const ag_alloc *a, ag_jws *jws, ag_jwks *keys, const ag_jwt_p
     ag_sig_alg alg;
     return check_header(jws, policy, &alg, e) && check_signature(jws, keys, alg, e)
         && ag_jwt_read_claims(a, jws, out, e) && check_identity(out, policy, e)
-        && ag_jwt_check_times(out, policy, now_s, e) && check_rights(out, policy, e);
+        && ag_jwt_check_times(out, policy, now_s, e) && ag_jwt_check_rights(out, policy, e);
 }

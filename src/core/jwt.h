@@ -57,6 +57,8 @@ bool ag_jwt_verify(const ag_alloc *a, ag_jws *jws, ag_jwks *keys, const ag_jwt_p
                    ag_jwt_claims *out, ag_err *e);
 /* The part that time changes, for claims that were verified under this policy before. */
 bool ag_jwt_check_times(const ag_jwt_claims *c, const ag_jwt_policy *policy, double now_s, ag_err *e);
+/* The part about what the user may do (scopes, roles, verified, anonymous), for claims of whatever source. */
+bool ag_jwt_check_rights(const ag_jwt_claims *c, const ag_jwt_policy *policy, ag_err *e);
 
 /* Parts of the above; reads a scanned payload. */
 bool ag_jwt_read_claims(const ag_alloc *a, ag_jws *jws, ag_jwt_claims *out, ag_err *e);

@@ -10,6 +10,7 @@ const char *ag_jwt_check_name(int check)
         "NONE",
 #define AG_CHECK_NAME(name) #name,
         AG_JWT_CHECKS(AG_CHECK_NAME)
+        AG_CALLER_CHECKS(AG_CHECK_NAME)
 #undef AG_CHECK_NAME
     };
     return names[check];

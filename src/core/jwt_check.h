@@ -1,4 +1,4 @@
-/* jwt_check: the checks of tokens and keys by name. Each is made through AG_BAD, so that in test builds
+/* jwt_check: the checks of tokens, keys, resolver answers and incoming headers by name. Each is made through AG_BAD, so that in test builds
  * (-DAG_TEST) any one of them can be taken out and a spec can see that this lets something in.
  * Must be nothing but the condition in other builds. */
 #ifndef AG_CORE_JWT_CHECK_H
@@ -16,10 +16,17 @@
     X(ISS) X(AUD) X(SUB) X(SUB_SIZE) X(EXP_THERE) X(EXPIRED) X(NBF) X(IAT) X(CLIENT) \
     X(SCOPE) X(ROLE) X(ANY_ROLE) X(VERIFIED) X(ANONYMOUS) X(AUTH_AGE)
 
+/* How a token is shown (bearer.c), and what a resolver answers (resolver.c). */
+#define AG_CALLER_CHECKS(X) \
+    X(BEARER_SCHEME) X(BEARER_TOKEN) X(BEARER_SIZE) X(COOKIE_ONE) X(COOKIE_VALUE) \
+    X(RESOLVER_ONCE) X(RESOLVER_VALID) X(RESOLVER_TRUE) X(RESOLVER_USER) X(RESOLVER_ROLES) X(RESOLVER_AMR) X(RESOLVER_FLAG) \
+    X(RESOLVER_TIME)
+
 enum ag_jwt_check {
     AG_CHECK_NONE,
 #define AG_CHECK_ENUM(name) AG_CHECK_##name,
     AG_JWT_CHECKS(AG_CHECK_ENUM)
+    AG_CALLER_CHECKS(AG_CHECK_ENUM)
 #undef AG_CHECK_ENUM
     AG_CHECK_COUNT
 };

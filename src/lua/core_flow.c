@@ -286,6 +286,13 @@ static int l_jwks_of(lua_State *L)
     return 4;
 }
 
+/* jwks_text(finished flow) -> the key set as it came */
+static int l_jwks_text(lua_State *L)
+{
+    ag_lua_push_view(L, ag_jwks_flow_text(ag_lua_check_flow(L, 1)));
+    return 1;
+}
+
 /* fetch_accepts(flow, status, headers) -> may this answer's body be streamed to the caller? */
 static int l_fetch_accepts(lua_State *L)
 {
@@ -315,6 +322,7 @@ static const luaL_Reg functions[] = {
     { "userinfo_flow", l_userinfo_flow },
     { "jwks_flow", l_jwks_flow },
     { "jwks_of", l_jwks_of },
+    { "jwks_text", l_jwks_text },
     { "fetch_flow", l_fetch_flow },
     { "fetch_at_once", l_fetch_at_once },
     { "want", l_want },

@@ -27,8 +27,7 @@ typedef struct lua_policy {
     ag_view views[];
 } lua_policy;
 
-/* nil, code, message, retryable, reason */
-static int push_refusal(lua_State *L, const ag_err *e)
+int ag_lua_push_refusal(lua_State *L, const ag_err *e)
 {
     (void)ag_lua_push_error(L, e);
     lua_pushstring(L, e->reason);
@@ -180,6 +179,11 @@ static int l_policy(lua_State *L)
     return 1;
 }
 
+const ag_jwt_policy *ag_lua_check_policy(lua_State *L, int i)
+{
+    return &((const lua_policy *)luaL_checkudata(L, i, POLICY))->p;
+}
+
 /* ---- claims ---- */
 
 static void set_text(lua_State *L, const char *name, ag_view v)
@@ -225,7 +229,7 @@ static void set_flag(lua_State *L, const char *name, ag_flag flag)
     lua_setfield(L, -2, name);
 }
 
-static void push_claims(lua_State *L, const ag_jwt_claims *c)
+void ag_lua_push_claims(lua_State *L, const ag_jwt_claims *c)
 {
     lua_createtable(L, 0, 16);
     set_text(L, "user_id", c->sub);
@@ -319,9 +323,9 @@ static int verify_anew(lua_State *L, ag_view token, ag_jwks *set, const ag_jwt_p
     if (!ag_jws_read(a, token, policy->max_bytes, &h->jws, &e)
             || !ag_jwt_verify(a, &h->jws, set, policy, now, &claims, &e)) {
         ag_jws_free(a, &h->jws);
-        return push_refusal(L, &e);
+        return ag_lua_push_refusal(L, &e);
     }
-    push_claims(L, &claims);
+    ag_lua_push_claims(L, &claims);
     if (cache != NULL)
         ag_jwt_cache_put(cache, key, &h->jws, &claims);
     ag_jws_free(a, &h->jws);
@@ -345,7 +349,7 @@ static int l_verify(lua_State *L)
     known = known_claims(cache, &key, &u->p, now);
     if (known == NULL)
         return verify_anew(L, token, set, &u->p, now, cache, &key);
-    push_claims(L, known);
+    ag_lua_push_claims(L, known);
     return 1;
 }
 

@@ -3,8 +3,8 @@
 #define AG_LUA_CORE_PRIVATE_H
 
 #include "core/flow.h"
-#include "core/jwks.h"
 #include "core/json.h"
+#include "core/jwt.h"
 #include "lua/compat.h"
 
 /* A userdata whose pointer is NULL is closed. Each owns what it points to. */
@@ -43,6 +43,11 @@ int ag_lua_own_flow(lua_State *L, ag_lua_flow *u, ag_flow *f);
  * made before anything is taken. */
 void ag_lua_push_jwks(lua_State *L, ag_jwks *(*take)(ag_flow *f), ag_flow *f);
 
+/* What an ag_jwt_policy borrows lives as long as the userdata at i. */
+const ag_jwt_policy *ag_lua_check_policy(lua_State *L, int i);
+void ag_lua_push_claims(lua_State *L, const ag_jwt_claims *c);     /* may raise */
+int ag_lua_push_refusal(lua_State *L, const ag_err *e);            /* nil, code, message, retryable, reason; returns 5 */
+
 /* Each sets its functions into the table on the top of the stack. */
 void ag_lua_core_client(lua_State *L);
 /* The option `retry` at i (absolute): false is none, a table replaces the usual values, anything else says nothing. */
@@ -52,6 +57,7 @@ void ag_lua_core_flow(lua_State *L);
 void ag_lua_core_login(lua_State *L);
 void ag_lua_core_json(lua_State *L);
 void ag_lua_core_jwt(lua_State *L);
+void ag_lua_core_resolver(lua_State *L);
 void ag_lua_core_test(lua_State *L);    /* none but in test builds */
 
 #endif
