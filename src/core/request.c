@@ -75,22 +75,33 @@ static void copy_text(char *out, size_t size, ag_view v)
     out[n] = '\0';
 }
 
+/* The two parts of an error: OAuth's own, or {"error": {"reason", "message"}} of Authgear's endpoints (core/api.h). */
+static bool find_error(const ag_json *body, ag_view *error, ag_view *description)
+{
+    const ag_json *inner = ag_json_get(body, "error");
+    const bool own = inner != NULL && ag_json_is_object(inner);
+    if (!ag_json_string(own ? inner : body, own ? "reason" : "error", error) || error->n == 0)
+        return false;
+    if (!ag_json_string(own ? inner : body, own ? "message" : "error_description", description))
+        *description = (ag_view){ NULL, 0 };
+    return true;
+}
+
 /* True: e is set, to what the answer says or to why that is not known (no memory). */
-static bool read_oauth_error(const ag_answer *ans, const ag_view *withhold, ag_err *e)
+static bool read_error(const ag_answer *ans, const ag_view *withhold, ag_err *e)
 {
     ag_err why;
     ag_view error, description;
     ag_json *body = ag_json_parse(ans->body.p, ans->body.n, &why);
-    bool found = body != NULL && ag_json_string(body, "error", &error) && error.n > 0;
+    bool found = body != NULL && find_error(body, &error, &description);
     if (body == NULL && why.code == AG_E_MEMORY) {
         *e = why;
         return true;
     }
     if (found) {
-        (void)ag_fail(e, AG_E_OAUTH, "the server answered with an OAuth error");
+        (void)ag_fail(e, AG_E_OAUTH, "the server answered with an error");
         copy_text(e->oauth_error, sizeof e->oauth_error, error);
-        if (ag_json_string(body, "error_description", &description))
-            copy_text(e->oauth_error_description, sizeof e->oauth_error_description, description);
+        copy_text(e->oauth_error_description, sizeof e->oauth_error_description, description);
         ag_err_withhold(e, withhold);
     }
     ag_json_free(body);
@@ -106,7 +117,7 @@ bool ag_answer_fail(const ag_answer *ans, const ag_view *withhold, int64_t wall_
         (void)ag_fail(e, AG_E_RATE_LIMITED, "the server asks to slow down");
     else if (ans->status >= 500)
         (void)ag_fail(e, AG_E_SERVER, "the server failed with status %d", ans->status);
-    else if (ans->status < 400 || !read_oauth_error(ans, withhold, e))
+    else if (ans->status < 400 || !read_error(ans, withhold, e))
         (void)ag_fail(e, AG_E_INVALID_RESPONSE, "unexpected answer with status %d", ans->status);
     e->status = ans->status;
     e->retry_after = ag_http_retry_after(ans->headers, wall_ms);

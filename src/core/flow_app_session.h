@@ -1,0 +1,10 @@
+/* flow_app_session: see flow_app_session.c. */
+#ifndef AG_CORE_FLOW_APP_SESSION_H
+#define AG_CORE_FLOW_APP_SESSION_H
+
+#include "core/flow.h"
+
+/* Puts the login_hint of a new app session token into *hint, which is its parent's and outlives it. NULL: out of memory. */
+ag_flow *ag_app_session_flow(ag_client *c, ag_str *hint);
+
+#endif
