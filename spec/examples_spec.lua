@@ -117,6 +117,19 @@ describe("the examples", function()
     assert.are.equal("401\n401\n", text)
   end)
 
+  it("a program without a user, twice with one token", function()
+    local before = dev:token_count("client_credentials", "m2m").requests
+    for _ = 1, 2 do
+      local text, ok = run(quote(interpreter) .. " examples/machines/job.lua", {
+        AUTHGEAR_ENDPOINT = dev.endpoint, AUTHGEAR_CLIENT_ID = "m2m", AUTHGEAR_CLIENT_SECRET = "m2msecret", XDG_DATA_HOME = dir,
+        YOUR_RESOURCE = "https://fixtureresource/1", YOUR_SERVER_URL = dev.app .. "/api/hello",
+      })
+      assert.is_true(ok, text)
+      assert.are.equal("200\tclient_id_m2m\n", text)
+    end
+    assert.are.equal(before + 1, dev:token_count("client_credentials", "m2m").requests)
+  end)
+
   it("the demo tells the story", function()
     local lua_cpath = os.getenv "LUA_CPATH" or package.cpath
     local text, ok = run("sh scripts/demo", { DEMO_LUA = interpreter, DEMO_LUA_CPATH = lua_cpath,

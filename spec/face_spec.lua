@@ -86,7 +86,7 @@ end
 describe("the face", function()
   it("has the functions of the design", function()
     local expected = {
-      "access_token", "authenticate", "authorization_header", "clear_session_state", "close", "configure", "fetch",
+      "access_token", "authenticate", "authorization_header", "clear_session_state", "client_credentials", "close", "configure", "fetch",
       "fetch_user_info", "finish_authentication", "handle_unauthorized", "logout", "on_session_state_change",
       "refresh_access_token", "refresh_access_token_if_needed", "remove_session_state_listener", "resolve", "session_state",
       "start_authentication", "verify", "wrap",

@@ -143,6 +143,7 @@ local LATER = {
     "fetch_user_info", "handle_unauthorized", "wrap", "clear_session_state", "logout", "verify",
   },
   client_resolve = { "resolve" },
+  client_machines = { "client_credentials" },
 }
 
 for file, names in pairs(LATER) do

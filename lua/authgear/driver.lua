@@ -268,14 +268,20 @@ local function drive_on(runtime, flow, run, shielded)
   return false, failure
 end
 
--- The ports are let go of when the last run of a closed client is over.
+-- The ports are let go of when the last run of a closed client is over; a machine's runs are among its client's.
 function M.close_if_idle(runtime)
+  runtime = runtime.parent or runtime
   if not runtime.closed or next(runtime.runs) ~= nil or runtime.let_go then
     return
   end
   runtime.let_go = true
   if runtime.storage.close then
     runtime.storage:close()
+  end
+  for _, machine in pairs(runtime.machines or {}) do
+    if machine.storage.close then
+      machine.storage:close()
+    end
   end
   if runtime.transport.close then
     runtime.transport:close()

@@ -93,6 +93,8 @@ end
 -- The option `on_unauthorized`, of fetch and of configure.
 M.policy = M.one_of({ "return", "retry", "clear" }, true)
 
+M.auth_method = M.one_of { "client_secret_basic", "client_secret_post" }
+
 --- A kind that takes either of two.
 function M.either(a, b)
   return function(value)

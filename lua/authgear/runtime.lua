@@ -24,7 +24,8 @@ local function storage_problem(value)
 end
 
 M.KNOWN = {
-  endpoint = "text", client_id = "text", client_secret = "text", name = "text", storage = storage_problem, scopes = "texts",
+  endpoint = "text", client_id = "text", client_secret = "text", token_endpoint_auth_method = "auth_method", name = "text",
+  storage = storage_problem, scopes = "texts",
   sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", allowed_origins = "texts",
   on_unauthorized = "policy", timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
   lock_timeout = "seconds", close_timeout = "seconds", max_connections = "connections", retry = "retry",
@@ -103,6 +104,7 @@ local function make_core(options, has_look)
   local scopes = options.scopes and table.concat(options.scopes, " ")
   return core.client {
     endpoint = options.endpoint, client_id = options.client_id, client_secret = options.client_secret, scopes = scopes,
+    token_endpoint_auth_method = options.token_endpoint_auth_method,
     allowed_origins = options.allowed_origins, user_agent = options.user_agent or "authgear-lua/" .. VERSION,
     sso_enabled = options.sso_enabled, pre_authenticated_url_enabled = options.pre_authenticated_url_enabled,
     allow_insecure_http = options.allow_insecure_http, has_look = has_look, manual_clock = options.clock ~= nil,
@@ -140,7 +142,8 @@ function M.new(client, options)
   end
   local runtime = {
     client = client, core = handle, storage = store, has_look = has_look,
-    own_memory = options.storage == nil or options.storage == "memory", transport = make_transport(options),
+    own_memory = options.storage == nil or options.storage == "memory", storage_option = options.storage,
+    transport = make_transport(options),
     host = host_of(options.host), clock = options.clock, log = quiet_log(options.log),
     decode = options.json, refresh = refresh, end_session = end_session, failure = failure,
     now = options.clock and options.clock.monotonic or core.now,
@@ -187,6 +190,9 @@ end
 --- is stored.
 function M.close(runtime)
   runtime.closed = true
+  for _, machine in pairs(runtime.machines or {}) do
+    machine.closed = true
+  end
   driver.close_if_idle(runtime)
 end
 

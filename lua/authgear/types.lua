@@ -5,6 +5,8 @@
 ---@field endpoint string the Authgear endpoint (or another OpenID provider's issuer), https unless it is loopback
 ---@field client_id string
 ---@field client_secret string|nil of a confidential client
+---@field token_endpoint_auth_method "client_secret_basic"|"client_secret_post"|nil how the secret goes to the token endpoint (as the
+--- server's metadata say, in the body where both are taken)
 ---@field name string|nil tells this client's stored session from others' ("default")
 ---@field storage "memory"|"file"|authgear.Storage|nil where the session is kept ("memory")
 ---@field scopes string[]|nil instead of the usual ones

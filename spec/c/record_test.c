@@ -2,7 +2,7 @@
 #include "core/record.h"
 #include "tap.h"
 
-static const ag_record_owner owner = { { "https://x.example", 17 }, { "app", 3 } };
+static const ag_record_owner owner = { { "https://x.example", 17 }, { "app", 3 }, { NULL, 0 } };
 
 static ag_env env_at(const ag_alloc *a, const char *boot, int64_t boot_ms, int64_t wall_ms)
 {
@@ -104,6 +104,8 @@ static const struct {
       AG_E_STORAGE_FOREIGN },
     { "{\"format\":\"authgear-session\",\"version\":1,\"generation\":1,\"endpoint\":\"https://x.example\",\"client_id\":\"apq\"}",
       AG_E_STORAGE_FOREIGN },
+    { HEAD ",\"purpose\":\"grant_type=client_credentials\"}", AG_E_STORAGE_FOREIGN },
+    { HEAD ",\"purpose\":1}", AG_E_STORAGE_DAMAGED },
     { "{\"format\":\"authgear-session\",\"version\":1,\"generation\":-1,\"endpoint\":\"https://x.example\",\"client_id\":\"app\"}",
       AG_E_STORAGE_DAMAGED },
 };

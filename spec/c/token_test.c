@@ -72,6 +72,45 @@ static tap_outcome basic_refresh(const ag_alloc *a)
                            "grant_type=refresh_token&refresh_token=r%2Bt");
 }
 
+/* A machine's request may arrive twice and says what the token is for. */
+static tap_outcome machine_request(const ag_alloc *a, bool basic, const char *headers, const char *body)
+{
+    ag_client *user = make_client(a, "s&1", false), *c = NULL;
+    ag_request r;
+    ag_err e;
+    tap_outcome got = TAP_NO_MEMORY;
+    ag_err_clear(&e);
+    memset(&r, 0, sizeof r);
+    if (user != NULL) {
+        user->basic_auth = basic;
+        c = ag_client_new_machine(user, AG_LIT("https://api.example/v1?a=b"), AG_LIT("read write"));
+    }
+    if (c != NULL && ag_str_set(a, &c->metadata.token_endpoint, "https://x.example/t", 19)) {
+        got = tap_outcome_of(ag_token_machine_request(c, &r, &e), &e);
+        if (got == TAP_DONE && !(tap_str_is(&r.body, body) && tap_str_is(&r.headers, headers) && strcmp(r.method, "POST") == 0
+                                 && !r.fresh && r.secret && !r.keep_going))
+            got = TAP_WRONG;
+    }
+    ag_request_free(a, &r);
+    if (c != NULL)
+        ag_client_unref(c);
+    if (user != NULL)
+        ag_client_unref(user);
+    return got;
+}
+
+static tap_outcome machine_post(const ag_alloc *a)
+{
+    return machine_request(a, false, ACCEPT FORM, "grant_type=client_credentials&client_id=my%20app&client_secret=s%261"
+                           "&resource=https%3A%2F%2Fapi.example%2Fv1%3Fa%3Db&scope=read%20write");
+}
+
+static tap_outcome machine_basic(const ag_alloc *a)
+{
+    return machine_request(a, true, ACCEPT "Authorization: Basic bXklMjBhcHA6cyUyNjE=\r\n" FORM,
+                           "grant_type=client_credentials&resource=https%3A%2F%2Fapi.example%2Fv1%3Fa%3Db&scope=read%20write");
+}
+
 static tap_outcome code_request(const ag_alloc *a)
 {
     ag_client *c = make_client(a, NULL, false);
@@ -246,6 +285,8 @@ int main(void)
     tap_each_alloc("a public client's refresh request", public_refresh, 5);
     tap_each_alloc("client_secret_post", post_refresh, 5);
     tap_each_alloc("client_secret_basic", basic_refresh, 5);
+    tap_each_alloc("a machine's request", machine_post, 10);
+    tap_each_alloc("a machine's request with client_secret_basic", machine_basic, 10);
     tap_each_alloc("the code request", code_request, 5);
     tap_each_alloc("an answer", reads, 6);
     answers();

@@ -45,7 +45,7 @@ function fake.new(options)
     endpoint = "https://auth.example", app = "https://app.example", client_id = "fake", redirect_uri = "app://callback",
     now = options.now or core.now, pause = options.pause or function() end, fail = options.fail or function() end,
     lifetime = options.lifetime or 3600, serial = 0, codes = {}, sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {},
-    counts = { discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0, refused = 0 },
+    counts = { machine = 0, discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0, refused = 0 },
   }, Server)
 end
 
@@ -118,10 +118,20 @@ local function refresh(self, form)
   return answer
 end
 
+-- A token for the client itself: no session, and nothing that could be lost with it.
+local function machine(self, form)
+  self.counts.machine = self.counts.machine + 1
+  local token = self:name "machine"
+  self.tokens[token] = { session = { sub = form.client_id }, born = self.now(), how = "machine" }
+  return json(200, { access_token = token, token_type = "Bearer", expires_in = self.lifetime, scope = form.scope })
+end
+
 routes["POST /token"] = function(self, request)
   local form = decode_form(request.body)
   if form.grant_type == "refresh_token" then
     return refresh(self, form)
+  elseif form.grant_type == "client_credentials" then
+    return machine(self, form)
   end
   self.counts.code = self.counts.code + 1
   local code = self.codes[form.code]

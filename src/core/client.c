@@ -21,6 +21,46 @@ ag_client *ag_client_new(const ag_env *env)
     return c;
 }
 
+static bool set_purpose(ag_client *c)
+{
+    ag_buf b;
+    ag_buf_init(&b, &c->env.alloc, AG_BUF_NO_LIMIT);
+    ag_form_add(&b, 0, "grant_type", AG_LIT("client_credentials"));
+    ag_form_add(&b, 0, "resource", ag_str_view(&c->resource));
+    ag_form_add(&b, 0, "scope", ag_str_view(&c->scopes));
+    if (ag_buf_take(&b, &c->purpose))
+        return true;
+    ag_buf_free(&b);
+    return false;
+}
+
+ag_client *ag_client_new_machine(const ag_client *from, ag_view resource, ag_view scope)
+{
+    const ag_alloc *a = &from->env.alloc;
+    ag_client *c = ag_client_new(&from->env);
+    if (c == NULL)
+        return NULL;
+    c->machine = true;
+    c->session.state = AG_STATE_NO_SESSION;
+    c->allow_http = from->allow_http;
+    c->basic_auth = from->basic_auth;
+    c->post_auth = from->post_auth;
+    c->manual_clock = from->manual_clock;
+    c->has_look = from->has_look;
+    c->lock_timeout_ms = from->lock_timeout_ms;
+    c->refresh_timeout_ms = from->refresh_timeout_ms;
+    c->retry = from->retry;
+    if (ag_str_set_view(a, &c->endpoint, ag_str_view(&from->endpoint))
+            && ag_str_set_view(a, &c->client_id, ag_str_view(&from->client_id))
+            && ag_str_set_view(a, &c->client_secret, ag_str_view(&from->client_secret))
+            && ag_str_set_view(a, &c->allowed_origins, ag_str_view(&from->allowed_origins))
+            && ag_str_set_view(a, &c->user_agent, ag_str_view(&from->user_agent))
+            && ag_str_set_view(a, &c->resource, resource) && ag_str_set_view(a, &c->scopes, scope) && set_purpose(c))
+        return c;
+    ag_client_unref(c);
+    return NULL;
+}
+
 void ag_client_ref(ag_client *c)
 {
     c->refs++;
@@ -42,6 +82,8 @@ void ag_client_unref(ag_client *c)
     ag_str_free(&a, &c->client_id);
     ag_str_free(&a, &c->client_secret);
     ag_str_free(&a, &c->scopes);
+    ag_str_free(&a, &c->purpose);
+    ag_str_free(&a, &c->resource);
     ag_str_free(&a, &c->allowed_origins);
     ag_str_free(&a, &c->user_agent);
     ag_free_wiped(&a, c, sizeof *c);
@@ -103,7 +145,7 @@ bool ag_client_may_send_token(const ag_client *c, const ag_url *u)
 
 ag_record_owner ag_client_owner(const ag_client *c)
 {
-    return (ag_record_owner){ ag_str_view(&c->endpoint), ag_str_view(&c->client_id) };
+    return (ag_record_owner){ ag_str_view(&c->endpoint), ag_str_view(&c->client_id), ag_str_view(&c->purpose) };
 }
 
 /* client_secret_basic: both parts form-encoded, then base64 (RFC 6749 section 2.3.1). */
@@ -139,7 +181,7 @@ out:
 
 bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form)
 {
-    bool post = c->metadata.secret_post || !c->metadata.secret_basic;
+    bool post = c->post_auth || (!c->basic_auth && (c->metadata.secret_post || !c->metadata.secret_basic));
     if (c->client_secret.p != NULL && !post)
         return add_basic(c, r);
     ag_form_add(form, 0, "client_id", ag_str_view(&c->client_id));
@@ -171,8 +213,15 @@ void ag_client_withhold(const ag_client *c, ag_err *e)
     }
 }
 
+bool ag_client_can_renew(const ag_client *c)
+{
+    return c->machine || c->session.record.refresh_token.p != NULL;
+}
+
 bool ag_client_is_fresh(ag_client *c)
 {
+    if (c->machine)             /* its token is good whatever is stored by now */
+        return ag_record_fresh(&c->env, &c->session.record);
     if (c->has_look && c->env.boot_ms >= c->next_look_ms)
         return false;
     if (c->session.state == AG_STATE_NO_SESSION)

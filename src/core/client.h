@@ -17,9 +17,13 @@ typedef struct ag_client {
     ag_str client_id;
     ag_str client_secret;       /* not there: a public client */
     ag_str scopes;              /* not there: the defaults */
+    ag_str purpose;             /* what the stored record is for, when it is no user's session (see core/record.h) */
+    ag_str resource;            /* of a machine: what its tokens are for (RFC 8707), or not there */
     ag_str allowed_origins;     /* "origin\norigin\n", not there: any */
     ag_str user_agent;
     bool sso_enabled, pre_authenticated_url_enabled, allow_http;
+    bool machine;               /* no user: tokens come from the client's own credentials (RFC 6749 section 4.4) */
+    bool basic_auth, post_auth; /* how the secret goes to the token endpoint; neither: as the metadata say */
     bool manual_clock;          /* whoever steps a flow sets env's times by hand */
     bool has_look;              /* the storage may be changed by others */
     int64_t lock_timeout_ms;
@@ -34,6 +38,8 @@ typedef struct ag_client {
 } ag_client;
 
 ag_client *ag_client_new(const ag_env *env);        /* one reference; NULL: out of memory */
+/* A machine's client with from's options, for tokens for this resource and scope (or not there). NULL: out of memory. */
+ag_client *ag_client_new_machine(const ag_client *from, ag_view resource, ag_view scope);
 void ag_client_ref(ag_client *c);
 void ag_client_unref(ag_client *c);                 /* the last one frees and wipes */
 
@@ -47,6 +53,8 @@ ag_record_owner ag_client_owner(const ag_client *c);
 bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form);
 /* Keeps the client's secrets, the session's and those of the logins under way out of e (see core/withhold.h). */
 void ag_client_withhold(const ag_client *c, ag_err *e);
+/* Is there something to renew an access token with: a refresh token, or a machine's own credentials? */
+bool ag_client_can_renew(const ag_client *c);
 /* The session's fast question, no I/O: nothing to refresh and nothing to look at? */
 bool ag_client_is_fresh(ag_client *c);
 

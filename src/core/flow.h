@@ -85,6 +85,10 @@ ag_flow *ag_lock_flow(ag_client *c, ag_flow *parent, bool usable_ends, ag_view r
 /* Wants f->request sent, and again while the failure may pass by itself and the client's options and the caller's time
  * allow it. For requests that may arrive twice. */
 void ag_flow_send(ag_flow *f, ag_resume_fn resume);
+/* The token endpoint has refused with a Retry-After: note it. Has it asked not to be asked yet (f->err)? Nobody sends then,
+ * however often the program calls. */
+void ag_flow_note_rest(ag_flow *f, const ag_err *why);
+bool ag_flow_must_rest(ag_flow *f);
 void ag_flow_unlock(ag_flow *f, ag_resume_fn resume);   /* wants UNLOCK, or resumes at once when the lock is not held */
 /* Give back the lock, if it is held, and finish the flow. */
 void ag_flow_end_well(ag_flow *f);
@@ -103,6 +107,8 @@ bool ag_flow_want_stored(ag_flow *f, ag_record *r, ag_resume_fn resume);
 ag_flow *ag_open_flow(ag_client *c);                    /* configure: learn what is stored */
 /* refused not there: only if needed. demanded: the program wants another token, no server has refused this one. */
 ag_flow *ag_refresh_flow(ag_client *c, ag_view refused, bool demanded);
+/* The same for a machine, whose tokens come from its own credentials; ag_refresh_flow makes it. */
+ag_flow *ag_machine_flow(ag_client *c, ag_view refused, bool demanded);
 /* logout (revoke), clear_session_state (not). only: the access token of the session that is meant; not there: any. */
 ag_flow *ag_end_flow(ag_client *c, bool revoke, bool force, ag_view only);
 

@@ -83,7 +83,7 @@ static bool is_ready(const ag_client *c)
 {
     const ag_session *s = &c->session;
     return s->unsaved.refresh_token.p == NULL
-        && (s->record.refresh_token.p == NULL || ag_session_usable(&c->env, s, none));
+        && (!ag_client_can_renew(c) || ag_session_usable(&c->env, s, none));
 }
 
 bool ag_fetch_goes_at_once(const ag_client *c, ag_view url)
@@ -125,7 +125,7 @@ static void start_fetch(ag_flow *f)
     const fetch_flow *x = (const fetch_flow *)f;
     if (!x->authorize || x->sent)
         send(f);
-    else if (f->client->has_look)
+    else if (f->client->has_look && !f->client->machine)    /* a machine's token is good whatever is stored by now */
         ag_flow_want(f, AG_FX_LOOK, on_looked);
     else
         decide(f);

@@ -6,6 +6,7 @@
 
 #define AG_LOCK_FIRST_WAIT_S 0.002
 #define AG_LOCK_LONGEST_WAIT_S 0.025
+#define AG_LONGEST_REST_MS 300000   /* what a Retry-After can keep us from asking at all */
 
 /* ---- sending what may arrive twice ---- */
 
@@ -52,6 +53,27 @@ void ag_flow_send(ag_flow *f, ag_resume_fn resume)
     f->sent = resume;
     f->retries = 0;
     ag_flow_want(f, AG_FX_SEND, on_sent);
+}
+
+/* ---- the token endpoint's wish to be left alone ---- */
+
+void ag_flow_note_rest(ag_flow *f, const ag_err *why)
+{
+    ag_client *c = f->client;
+    const double asked = why->retry_after * 1000;
+    if (asked > 0)
+        c->refresh_not_before_ms = c->env.boot_ms + (asked < AG_LONGEST_REST_MS ? (int64_t)asked : AG_LONGEST_REST_MS);
+}
+
+bool ag_flow_must_rest(ag_flow *f)
+{
+    const ag_client *c = f->client;
+    const int64_t left = c->refresh_not_before_ms - c->env.boot_ms;
+    if (c->refresh_not_before_ms == 0 || left <= 0)
+        return false;
+    (void)ag_fail(&f->err, AG_E_RATE_LIMITED, "the server has asked to wait before the next token request");
+    f->err.retry_after = (double)left / 1000;
+    return true;
 }
 
 /* ---- discovery ---- */
@@ -199,8 +221,7 @@ static void on_load_while_waiting(ag_flow *f, const ag_input *in)
     ag_client *c = f->client;
     if (!ag_flow_adopt(f, in))
         ag_flow_fail(f);
-    else if (c->session.record.refresh_token.p == NULL
-             || ag_session_usable(&c->env, &c->session, ag_str_view(&l->refused)))
+    else if (!ag_client_can_renew(c) || ag_session_usable(&c->env, &c->session, ag_str_view(&l->refused)))
         ag_flow_done(f);
     else
         wait_a_little(l);

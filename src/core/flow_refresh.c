@@ -11,7 +11,6 @@
 #define AG_STORE_PAUSE_S 0.05
 #define AG_MEMORY_TRIES 5       /* reading an answer that may hold the only good refresh token */
 #define AG_MEMORY_PAUSE_S 0.05
-#define AG_LONGEST_REST_MS 300000   /* what a Retry-After can keep us from asking at all */
 #define AG_VERDICT_TRIES 3      /* the stored token changed under us that often: something is wrong */
 
 typedef struct refresh_flow {
@@ -188,29 +187,15 @@ static bool try_later(refresh_flow *r, const ag_input *in, const ag_err *why)
 {
     ag_flow *f = &r->base;
     ag_client *c = f->client;
-    double asked = why->retry_after * 1000;
     if (!was_in_vain(in, why))
         return false;
-    if (asked > 0)
-        c->refresh_not_before_ms = c->env.boot_ms + (asked < AG_LONGEST_REST_MS ? (int64_t)asked : AG_LONGEST_REST_MS);
+    ag_flow_note_rest(f, why);
     r->pause = ag_retry_pause(&c->env, &c->retry, r->retries, why->retry_after);
     if (r->pause < 0 || (double)(c->env.boot_ms - r->began_ms) + r->pause * 1000 >= (double)c->refresh_timeout_ms)
         return false;
     r->retries++;
     r->failure = *why;
     ag_flow_unlock(f, rest);
-    return true;
-}
-
-/* Has the server asked not to be asked yet? Nobody sends then, however often the program calls. */
-static bool must_rest(ag_flow *f)
-{
-    const ag_client *c = f->client;
-    const int64_t left = c->refresh_not_before_ms - c->env.boot_ms;
-    if (c->refresh_not_before_ms == 0 || left <= 0)
-        return false;
-    (void)ag_fail(&f->err, AG_E_RATE_LIMITED, "the server has asked to wait before the next refresh");
-    f->err.retry_after = (double)left / 1000;
     return true;
 }
 
@@ -251,7 +236,7 @@ static void send(ag_flow *f)
     refresh_flow *r = (refresh_flow *)f;
     ag_client *c = f->client;
     const ag_record *rec = &c->session.record;
-    if (must_rest(f)) {
+    if (ag_flow_must_rest(f)) {
         ag_flow_give_up(f, &f->err);
         return;
     }
@@ -314,7 +299,7 @@ static void decide(ag_flow *f)
 {
     if (settled((refresh_flow *)f))
         ag_flow_done(f);
-    else if (f->client->session.unsaved.refresh_token.p == NULL && must_rest(f))
+    else if (f->client->session.unsaved.refresh_token.p == NULL && ag_flow_must_rest(f))
         ag_flow_fail(f);
     else
         ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
@@ -360,7 +345,10 @@ static void free_refresh(ag_flow *f)
 ag_flow *ag_refresh_flow(ag_client *c, ag_view refused, bool demanded)
 {
     static const ag_flow_type type = { sizeof(refresh_flow), start_refresh, free_refresh };
-    refresh_flow *r = (refresh_flow *)ag_flow_new(c, &type);
+    refresh_flow *r;
+    if (c->machine)
+        return ag_machine_flow(c, refused, demanded);
+    r = (refresh_flow *)ag_flow_new(c, &type);
     if (r == NULL)
         return NULL;
     r->forced = refused.p != NULL && !demanded;

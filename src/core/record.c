@@ -80,6 +80,7 @@ bool ag_record_encode(const ag_env *env, const ag_record *r, const ag_record_own
     ag_json_write_int(&b, &first, "generation", r->generation);
     ag_json_write_field(&b, &first, "endpoint", owner->endpoint);
     ag_json_write_field(&b, &first, "client_id", owner->client_id);
+    ag_json_write_field(&b, &first, "purpose", owner->purpose);
     for (i = 0; i < N_STRINGS; i++)
         ag_json_write_field(&b, &first, strings[i].key, ag_str_view(const_string_at(r, i)));
     if (r->access_token.p != NULL) {
@@ -104,7 +105,7 @@ static bool damaged(ag_err *e, const char *what)
 
 static bool check_head(const ag_json *doc, const ag_record_owner *owner, ag_err *e)
 {
-    ag_view format, endpoint, client_id;
+    ag_view format, endpoint, client_id, purpose = { NULL, 0 };
     int64_t version;
     if (!ag_json_string(doc, "format", &format) || !ag_view_eq(format, AG_LIT(AG_RECORD_FORMAT)))
         return damaged(e, "no format mark");
@@ -116,7 +117,10 @@ static bool check_head(const ag_json *doc, const ag_record_owner *owner, ag_err 
                        version > 9999 ? 9999 : (int)version, AG_RECORD_VERSION);
     if (!ag_json_string(doc, "endpoint", &endpoint) || !ag_json_string(doc, "client_id", &client_id))
         return damaged(e, "no owner");
-    if (!ag_view_eq(endpoint, owner->endpoint) || !ag_view_eq(client_id, owner->client_id))
+    if (ag_json_get(doc, "purpose") != NULL && !ag_json_string(doc, "purpose", &purpose))
+        return damaged(e, "purpose");
+    if (!ag_view_eq(endpoint, owner->endpoint) || !ag_view_eq(client_id, owner->client_id)
+            || !ag_view_eq(purpose, owner->purpose))
         return ag_fail(e, AG_E_STORAGE_FOREIGN,
                        "the stored session is of another endpoint or client; give this client another name");
     return true;

@@ -21,6 +21,7 @@ typedef struct ag_record {
 /* Whose record it is: kept in it, so that a token never goes to another server. Borrowed. */
 typedef struct ag_record_owner {
     ag_view endpoint, client_id;
+    ag_view purpose;            /* not there: a user's session; else the resource and scope of a machine's token */
 } ag_record_owner;
 
 void ag_record_free(const ag_alloc *a, ag_record *r);          /* wipes; r is empty afterwards */

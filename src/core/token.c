@@ -60,6 +60,16 @@ bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request
     return finish(c, ok, out, &form, e);
 }
 
+bool ag_token_machine_request(const ag_client *c, ag_request *out, ag_err *e)
+{
+    ag_buf form;
+    bool ok = begin(c, "client_credentials", out, &form);
+    out->fresh = out->keep_going = false;       /* nothing is lost with an answer: the next one is as good */
+    ag_form_add(&form, 0, "resource", ag_str_view(&c->resource));
+    ag_form_add(&form, 0, "scope", ag_str_view(&c->scopes));
+    return finish(c, ok, out, &form, e);
+}
+
 static bool bad(const ag_answer *ans, ag_err *e, const char *what)
 {
     (void)ag_fail(e, AG_E_INVALID_RESPONSE, "the token answer is no good: %s", what);

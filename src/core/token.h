@@ -15,6 +15,8 @@ void ag_token_answer_free(const ag_alloc *a, ag_token_answer *t);
 
 bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, ag_request *out, ag_err *e);
 bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
+/* For the client itself (RFC 6749 section 4.4); may be sent twice. */
+bool ag_token_machine_request(const ag_client *c, ag_request *out, ag_err *e);
 /* withhold: the secrets of the request, see ag_answer_fail. e: oauth, server, rate_limited, invalid_response, memory. */
 bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e);
 /* Moves a token answer into a record: what the answer lacks stays as it was. Stamps the arrival. */

@@ -118,6 +118,17 @@ static void seconds_option(lua_State *L, const char *key, int64_t *ms)
     lua_pop(L, 1);
 }
 
+/* How the secret goes to the token endpoint: as the metadata say, unless the user does. */
+static void auth_option(lua_State *L, ag_client *c)
+{
+    ag_view method;
+    lua_getfield(L, 1, "token_endpoint_auth_method");
+    method = ag_lua_opt_view(L, -1);
+    c->basic_auth = ag_view_eq(method, AG_LIT("client_secret_basic"));
+    c->post_auth = ag_view_eq(method, AG_LIT("client_secret_post"));
+    lua_pop(L, 1);
+}
+
 static bool read_options(lua_State *L, ag_client *c, ag_err *e)
 {
     bool ok;
@@ -126,6 +137,7 @@ static bool read_options(lua_State *L, ag_client *c, ag_err *e)
     c->pre_authenticated_url_enabled = flag_option(L, "pre_authenticated_url_enabled");
     c->has_look = flag_option(L, "has_look");
     c->manual_clock = flag_option(L, "manual_clock");
+    auth_option(L, c);
     seconds_option(L, "lock_timeout", &c->lock_timeout_ms);
     seconds_option(L, "refresh_timeout", &c->refresh_timeout_ms);
     retry_option(L, c);
@@ -139,6 +151,14 @@ static bool read_options(lua_State *L, ag_client *c, ag_err *e)
         && origins_option(L, c, e);
 }
 
+ag_lua_client *ag_lua_new_client(lua_State *L)
+{
+    ag_lua_client *u = lua_newuserdata(L, sizeof *u);
+    u->c = NULL;
+    luaL_setmetatable(L, AG_LUA_CLIENT);
+    return u;
+}
+
 /* client(options) -> client | nil, code, message, retryable. The face has checked the types. */
 static int l_client(lua_State *L)
 {
@@ -147,9 +167,7 @@ static int l_client(lua_State *L)
     ag_err e;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    u = lua_newuserdata(L, sizeof *u);
-    u->c = NULL;
-    luaL_setmetatable(L, AG_LUA_CLIENT);
+    u = ag_lua_new_client(L);
     u->c = ag_client_new(&env);
     if (u->c == NULL) {
         (void)ag_fail(&e, AG_E_MEMORY, "no memory for a client");

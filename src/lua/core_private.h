@@ -23,6 +23,8 @@ typedef struct ag_lua_flow {
 
 /* The client at index i, its time brought up to date; raises if it is something else or closed. */
 ag_client *ag_lua_check_client(lua_State *L, int i);
+/* Making a client: first the userdata, then what it owns. */
+ag_lua_client *ag_lua_new_client(lua_State *L);
 void ag_lua_touch_clock(ag_client *c);
 void ag_lua_know_boot(ag_client *c);                    /* fills in env.boot_id, once */
 ag_view ag_lua_check_view(lua_State *L, int i);
@@ -58,6 +60,7 @@ void ag_lua_core_login(lua_State *L);
 void ag_lua_core_json(lua_State *L);
 void ag_lua_core_jwt(lua_State *L);
 void ag_lua_core_resolver(lua_State *L);
+void ag_lua_core_machine(lua_State *L);
 void ag_lua_core_test(lua_State *L);    /* none but in test builds */
 
 #endif
