@@ -274,22 +274,37 @@ describe("the scheduler", function()
     assert.is_true(raised.closed)
   end)
 
-  it("tells of new work, but not while it runs", function()
-    local told = 0
+  it("tells of new work, and that there is none any more, but not while it runs", function()
+    local told = {}
     local remove = scheduler.on_work(function()
-      told = told + 1
+      told[#told + 1] = scheduler.pending()
     end)
     scheduler.spawn(function()
       scheduler.spawn(function() end)
       scheduler.sleep(0)
     end)
-    assert.equal(1, told)
+    assert.same({ true }, told)
     run_all()
-    assert.equal(1, told)
+    assert.same({ true, false }, told)
+    scheduler.run()
+    assert.same({ true, false }, told)
     remove()
     scheduler.spawn(function() end)
     run_all()
-    assert.equal(1, told)
+    assert.same({ true, false }, told)
+  end)
+
+  it("tells when the last job that was watched is not any more", function()
+    local engine, told = fake_engine.new(), {}
+    scheduler.engine = engine
+    local job = engine:job()
+    local remove = scheduler.on_work(function()
+      told[#told + 1] = scheduler.pending()
+    end)
+    scheduler.watch(job, function() end)
+    scheduler.unwatch(job)
+    remove()
+    assert.same({ true, false }, told)
   end)
 
   describe("cancelling", function()

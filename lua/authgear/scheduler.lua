@@ -49,6 +49,13 @@ local function tell()
   end
 end
 
+-- Loops that go on for our sake must hear, too, when there is nothing of ours any more.
+local function tell_if_over()
+  if count == 0 and next(watchers) == nil then
+    tell()
+  end
+end
+
 local function push(queue, task)
   local tail = queue.tail + 1
   queue.tail = tail
@@ -264,9 +271,13 @@ end
 
 -- Makes one run: see work.
 function M.guarded(...)
+  local had_work = M.pending()
   working = true
   local ok, raised = pcall(work, ...)
   working = false
+  if had_work then
+    tell_if_over()
+  end
   if not ok then
     recover(M.current)
     error(raised, 0)
@@ -343,7 +354,8 @@ function M.pending()
   return count > 0 or next(watchers) ~= nil
 end
 
---- Calls fn when there is new work while no run is under way: a loop arms itself then. It must not raise, nor run tasks.
+--- Calls fn when there is new work while no run is under way, and when there is none any more: a loop arms itself then. It
+--- must not raise, nor run tasks.
 ---@param fn function
 ---@return function remove
 function M.on_work(fn)
@@ -367,6 +379,7 @@ end
 --- Not any more.
 function M.unwatch(job)
   watchers[job:id()] = nil
+  tell_if_over()
 end
 
 --- Makes a job the running task's: news of it have the task go on, and its end, or cancelling it, closes the job.

@@ -87,7 +87,7 @@ end
 
 scheduler.on_work(function()
   local controller = cqueues.running() or attached[1]
-  if controller then
+  if controller and scheduler.pending() then
     start_pump(controller, group_of(controller))
   end
   for _, group in pairs(groups) do
