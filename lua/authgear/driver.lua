@@ -92,6 +92,13 @@ on[fx.LOCK] = function(runtime, flow, run)
   return record.feed_done(flow, taken, code, message, retryable)
 end
 
+--- Can a call made here and now not wait at all? nil: it can.
+---@return string|nil message
+function M.refusal(runtime)
+  local refuses = runtime.host.refuses
+  return refuses and refuses() or nil
+end
+
 on[fx.UNLOCK] = function(runtime, flow)
   unlock(runtime)
   return feed(flow)
@@ -108,6 +115,10 @@ end
 on[fx.SLEEP] = function(runtime, flow, run, seconds)
   if runtime.closed and not run.sent then
     return closed(flow)
+  end
+  local refusal = M.refusal(runtime)
+  if refusal then
+    return feed_error(flow, "phase", refusal)
   end
   local last = runtime.now() + seconds
   if run.deadline and not run.sent and last >= run.deadline then
@@ -225,6 +236,10 @@ on[fx.SEND] = function(runtime, flow, run, method, url, headers, body, max_body,
     return closed(flow)
   elseif current.is_cancelled() and not run.sent then
     return feed_error(flow, "cancelled", "the task was cancelled")
+  end
+  local refusal = M.refusal(runtime)
+  if refusal then
+    return feed_error(flow, "phase", refusal, false, false)
   elseif run.fetch and sends_body then
     return run.fetch.send(runtime, flow, run, method, url, headers, max_body, secret)
   end

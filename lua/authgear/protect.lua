@@ -3,6 +3,9 @@
 -- Must never be used around code of ours that cannot raise: it is for what users hand in.
 
 local function yields_across_pcall()
+  if rawget(_G, "jit") or _VERSION ~= "Lua 5.1" then
+    return true -- not tried out: inside nginx, which has its own coroutine functions, trying would yield across require
+  end
   local co = coroutine.create(function()
     return pcall(coroutine.yield)
   end)

@@ -14,7 +14,7 @@ local M = {}
 -- Is a refresh under way? One whose coroutine died is none.
 local function is_busy(runtime)
   local task = runtime.refreshing[1]
-  if task and (task.done or tasks.is_dead(task)) then
+  if task and (task.done or tasks.is_dead(runtime, task)) then
     runtime.refreshing[1] = nil
     return false
   end

@@ -83,6 +83,11 @@ end
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err
 function M.start(runtime, task)
+  local refusal = driver.refusal(runtime)
+  if refusal then
+    finish(task, false)
+    return nil, errors.new("phase", refusal)
+  end
   local spawn = M.spawner(runtime)
   if not spawn then
     run_here(runtime, task)
@@ -109,13 +114,22 @@ local function patience(runtime)
   return 2 * runtime.timeout + runtime.lock_timeout + runtime.refresh_timeout + SLACK
 end
 
+--- Is it a task that will never be done, since its coroutine has died?
+function M.is_dead(runtime, task)
+  local status = runtime.host.status or coroutine.status
+  return task.thread ~= nil and not task.done and status(task.thread) == "dead"
+end
+
 --- Waits until a task is done. nil, err: the deadline is over, or the host can't wait.
 ---@param deadline number|nil on the runtime's clock
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err
 function M.wait(runtime, task, deadline)
   local host = runtime.host
-  if task.started and (task.thread == running() or (task.inside and task.inside == current.current)) then
+  local refusal = driver.refusal(runtime)
+  if refusal then
+    return nil, errors.new("phase", refusal)
+  elseif task.started and (task.thread == running() or (task.inside and task.inside == current.current)) then
     return nil, errors.new("host", "called from inside the work that it would have to wait for")
   elseif not M.can_wait(runtime, task) then
     return nil, errors.new("host", "another coroutine is at it; a host with 'spawn' and 'await' could wait for it")
@@ -130,7 +144,7 @@ function M.wait(runtime, task, deadline)
     end
   end
   local last = runtime.now() + patience(runtime)
-  while not task.done and not (task.thread and coroutine.status(task.thread) == "dead") do
+  while not (task.done or M.is_dead(runtime, task)) do
     local now = runtime.now()
     local left = math.min(last, deadline or last) - now
     if left <= 0 then
@@ -179,11 +193,6 @@ function M.end_session(runtime, revoke, force, only)
     return nil, errors.new(code, message, retryable)
   end
   return M.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
-end
-
---- Is it a task that will never be done, since its coroutine has died?
-function M.is_dead(task)
-  return task.thread ~= nil and not task.done and coroutine.status(task.thread) == "dead"
 end
 
 return M

@@ -54,6 +54,7 @@
     X(BROWSER, "browser", false) \
     X(RANDOM, "random", true) \
     X(HOST, "host", false) \
+    X(PHASE, "phase", false) \
     X(USER_CODE, "user_code", false)
 
 typedef enum ag_err_code {

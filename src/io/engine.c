@@ -22,7 +22,7 @@ ag_engine *ag_engine_new(const ag_alloc *a, ag_err *e)
     g->refs = 1;
     g->total = TOTAL;
     g->per_host = PER_HOST;
-    g->wake.rd = g->wake.wr = AG_SOCK_NONE;
+    g->wake.rd = g->wake.wr = g->door.listening = AG_SOCK_NONE;
     return g;
 }
 
@@ -99,6 +99,7 @@ void ag_engine_stop(ag_engine *g)
         drop_ready(g);
     ag_wake_close(&g->wake);
     g->has_wake = false;
+    ag_door_close(&g->door);
 }
 
 void ag_engine_limits(ag_engine *g, long total, long per_host)
@@ -151,7 +152,7 @@ static bool take(ag_engine *g)
         return false;
     if (atomic_load(&c->host_list) == NULL) {
         /* set, but not readable yet: the thread is just about to make it so */
-        if (!g->has_wake || !atomic_load(&c->host_woken) || !ag_wake_clear(&g->wake))
+        if (!g->has_wake || g->wake.rd == AG_SOCK_NONE || !atomic_load(&c->host_woken) || !ag_wake_clear(&g->wake))
             return false;
         atomic_store(&c->host_woken, false);
         if (atomic_load(&c->host_list) == NULL)
@@ -177,12 +178,9 @@ ag_job *ag_engine_ready(ag_engine *g)
     return NULL;
 }
 
-static bool have_wake(ag_engine *g)
+/* The thread is to set it from now on. */
+static void use_wake(ag_engine *g)
 {
-    if (g->has_wake)
-        return true;
-    if (!ag_wake_open(&g->wake))
-        return false;
     g->has_wake = true;
     if (g->core != NULL) {
         g->core->host_wake = g->wake;
@@ -190,6 +188,15 @@ static bool have_wake(ag_engine *g)
         if (atomic_load(&g->core->host_list) != NULL && !atomic_exchange(&g->core->host_woken, true))
             ag_wake_set(&g->wake);
     }
+}
+
+static bool have_wake(ag_engine *g)
+{
+    if (g->has_wake)
+        return g->wake.rd != AG_SOCK_NONE;
+    if (!ag_wake_open(&g->wake))
+        return false;
+    use_wake(g);
     return true;
 }
 
@@ -226,6 +233,45 @@ bool ag_engine_wait(ag_engine *g, double seconds)
         ag_wake_clear(&g->wake)) /* what it was set for has been taken already */
         atomic_store(&g->core->host_woken, false);
     return is_ready(g);
+}
+
+const char *ag_engine_listen(ag_engine *g, ag_err *e)
+{
+    ag_engine_check(g);
+    ag_door_close(&g->door);
+    if (g->stopped || (g->has_wake && g->wake.rd != AG_SOCK_NONE)) {
+        (void)ag_fail(e, g->stopped ? AG_E_CLOSED : AG_E_HOST, "the engine has ended, or has a descriptor");
+        return NULL;
+    }
+    return ag_door_open(&g->door, e) ? g->door.path : NULL;
+}
+
+bool ag_engine_accept(ag_engine *g, ag_err *e)
+{
+    ag_sock in = ag_door_accept(&g->door);
+    if (in == AG_SOCK_NONE)
+        return ag_fail(e, AG_E_HOST, "nobody has connected");
+    if (!g->has_wake) {
+        g->wake.wr = in;
+        use_wake(g);
+        return true;
+    }
+    if (!ag_door_replace(g->wake.wr, in)) /* by its number: the thread may be about to write to it */
+        return ag_fail(e, AG_E_HOST, "the socket could not be put in its place");
+    return true;
+}
+
+bool ag_engine_rest(ag_engine *g)
+{
+    if (g->core != NULL)
+        atomic_store(&g->core->host_woken, false); /* first: what comes after it is told */
+    return !is_ready(g);
+}
+
+void ag_engine_poke(ag_engine *g)
+{
+    if (g->has_wake)
+        ag_wake_set(&g->wake);
 }
 
 size_t ag_engine_running(ag_engine *g)

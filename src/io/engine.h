@@ -32,6 +32,16 @@ ag_job *ag_engine_ready(ag_engine *g);
 bool ag_engine_descriptor(ag_engine *g, ag_sock *out, ag_err *e);
 /* Waits at most seconds. True: something is ready. False also after a signal. */
 bool ag_engine_wait(ag_engine *g, double seconds);
+
+/* For a host that waits for sockets alone, in place of the descriptor. It connects to the path that listen gives (the
+ * engine's until accept), then accept has it let in: bytes for it to read are news from now on. They are sent only after
+ * rest; false: there is news already. A host that is gone may connect anew. */
+const char *ag_engine_listen(ag_engine *g, ag_err *e);
+bool ag_engine_accept(ag_engine *g, ag_err *e);
+bool ag_engine_rest(ag_engine *g);
+/* Something to read for that host, with no news. */
+void ag_engine_poke(ag_engine *g);
+
 /* Jobs whose end has not been told yet. */
 size_t ag_engine_running(ag_engine *g);
 

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "io/engine.h"
+#include "io/engine_door.h"
 #include "io/engine_heap.h"
 #include "io/engine_line.h"
 #include "io/engine_poll.h"
@@ -111,8 +112,9 @@ struct ag_engine {
     size_t running;
     uint64_t last_id;
     long total, per_host;
-    ag_wake wake;           /* made when it is asked for */
+    ag_wake wake;           /* made when it is asked for; no rd: wr is a socket that the host reads the other end of */
     bool has_wake;
+    ag_door door;
 };
 
 /* engine_job.c */

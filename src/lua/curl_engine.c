@@ -9,6 +9,10 @@
  *   engine:ready()           the number of a job that has something new to say; nil: none has
  *   engine:wait(seconds)     is something ready? Waits at most so long, and never longer than SLICE
  *   engine:descriptor()      readable while something is ready; or nil, code, message, retryable
+ *   engine:listen()          for a host that waits for sockets alone: the path to connect to; or as descriptor
+ *   engine:accept()          it has connected, and reads: bytes are news; or as descriptor
+ *   engine:rest()            before it waits: is there really nothing? Only then are bytes sent
+ *   engine:poke()            bytes without news
  *   engine:running()         how many jobs are not over, or have not been given by ready since
  *   engine:limits(total, per_host)   connections there may be at a time
  *   job:step()               what is next, as a transfer's; "wait": nothing for now
@@ -240,6 +244,37 @@ static int engine_descriptor(lua_State *L)
     return 1;
 }
 
+static int engine_listen(lua_State *L)
+{
+    ag_err e;
+    const char *path = ag_engine_listen(check_engine(L), &e);
+    if (path == NULL)
+        return ag_lua_curl_failure(L, &e, false);
+    lua_pushstring(L, path);
+    return 1;
+}
+
+static int engine_accept(lua_State *L)
+{
+    ag_err e;
+    if (!ag_engine_accept(check_engine(L), &e))
+        return ag_lua_curl_failure(L, &e, false);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int engine_rest(lua_State *L)
+{
+    lua_pushboolean(L, ag_engine_rest(check_engine(L)));
+    return 1;
+}
+
+static int engine_poke(lua_State *L)
+{
+    ag_engine_poke(check_engine(L));
+    return 0;
+}
+
 static int engine_running(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)ag_engine_running(check_engine(L)));
@@ -298,6 +333,8 @@ void ag_lua_curl_engine_classes(lua_State *L)
     static const luaL_Reg settings[] = { { "__gc", settings_gc }, { NULL, NULL } };
     static const luaL_Reg engine[] = { { "submit", engine_submit },         { "ready", engine_ready },
                                        { "wait", engine_wait },             { "descriptor", engine_descriptor },
+                                       { "listen", engine_listen },         { "accept", engine_accept },
+                                       { "rest", engine_rest },             { "poke", engine_poke },
                                        { "running", engine_running },       { "limits", engine_limits },
                                        { "__gc", engine_gc },               { NULL, NULL } };
     static const luaL_Reg job[] = { { "step", job_step },     { "accept", job_accept },   { "feed", job_feed },

@@ -11,6 +11,10 @@ local current = require "authgear.current"
 --- the seconds are over; with spawn, or neither. docs/hosts.md has the whole contract
 ---@field blocks nil|fun(): boolean does a wait of this caller block the thread? Then what it needs runs on it
 ---@field engine boolean|nil requests go through the engine (host/luv.lua and the like)
+---@field await_job nil|fun(engine: authgear.transport.engine, job: userdata, seconds: number|nil) of such a host: waits for
+--- news of the job or until the seconds are over, and may return for no reason
+---@field refuses nil|fun(): string|nil why a call made here and now can't wait at all
+---@field status nil|fun(thread: thread): string in place of coroutine.status
 local M = {}
 
 function M.sleep(seconds)

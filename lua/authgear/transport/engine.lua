@@ -14,6 +14,7 @@ local M = {}
 ---@field engine userdata
 ---@field settings userdata
 ---@field host authgear.Host|nil the adapter, for coroutines that are not the scheduler's
+---@field await fun(self, job: userdata, seconds: number|nil) how such a coroutine waits for news of a job
 local Engine = {}
 Engine.__index = Engine
 
@@ -31,7 +32,7 @@ end
 local function wait(job, req, self)
   local task = scheduler.current
   if not task then
-    await_in_loop(self, job, req.cancelled and POLL or nil)
+    self.await(self, job, req.cancelled and POLL or nil)
   elseif req.cancelled then
     scheduler.doze(POLL)
   else
@@ -94,7 +95,7 @@ function Engine:exchange(...)
         return cancelled(true) -- the job is closed already
       end
     else
-      await_in_loop(self, job)
+      self.await(self, job)
     end
   end
   release(task, job, id)
@@ -116,7 +117,8 @@ function Prepared:perform()
     if task then
       scheduler.park()
     else
-      await_in_loop(self.engine, job)
+      local engine = self.engine
+      engine.await(engine, job)
     end
   end
   release(task, job, id)
@@ -162,7 +164,8 @@ function M.new(curl, options, host)
     return nil, code, message, retryable
   end
   scheduler.engine = engine
-  return setmetatable({ engine = engine, settings = settings, host = host }, Engine)
+  return setmetatable({ engine = engine, settings = settings, host = host,
+    await = host and host.await_job or await_in_loop }, Engine)
 end
 
 return M

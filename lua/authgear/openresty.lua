@@ -1,0 +1,56 @@
+--- The SDK inside nginx (the Lua module, OpenResty): the functions of `authgear`, which wait as light threads do. See
+-- docs/openresty.md. Must never be loaded elsewhere.
+if type(rawget(_G, "ngx")) ~= "table" then
+  error("authgear.openresty works inside nginx only; elsewhere it is require \"authgear\"", 0)
+end
+
+local authgear = require "authgear"
+local check = require "authgear.check"
+local host = require "authgear.openresty.host"
+
+---@class authgear.openresty : authgear
+local M = setmetatable({}, { __index = authgear })
+
+local function with_host(where, options)
+  if type(options) ~= "table" then
+    check.fail(where, 1, "a table expected, got " .. type(options))
+  elseif options.host ~= nil then
+    check.fail(where, 1, "option 'host' is nginx here")
+  end
+  local all = { host = host }
+  for name, value in pairs(options) do
+    all[name] = value
+  end
+  return all
+end
+
+--- As authgear.configure.
+---@param options authgear.Options
+---@return boolean|nil ok
+---@return authgear.Error|nil err
+function M.configure(options)
+  return authgear.configure(with_host("configure", options))
+end
+
+--- As authgear.new.
+---@param options authgear.Options
+---@return authgear.Client|nil
+---@return authgear.Error|nil err
+function M.new(options)
+  return authgear.new(with_host("new", options))
+end
+
+local function not_here(name)
+  return function()
+    check.misuse("authgear." .. name .. " is for other hosts: in nginx there is ngx.thread.spawn")
+  end
+end
+
+for _, name in ipairs { "async", "update", "all" } do
+  M[name] = not_here(name)
+end
+
+--- As ngx.sleep.
+M.sleep = host.sleep
+
+return M
