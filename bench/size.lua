@@ -6,7 +6,7 @@ local support = require "bench.support"
 local CLIENTS = 1000
 local MODULE_LIMIT, CLIENT_LIMIT = 200, 4
 local VERSIONS = { "5.1", "5.2", "5.3", "5.4", "jit" }
-local MODULES = { "core", "curl", "file", "loopback" }
+local MODULES = { "core", "curl", "file", "loopback", "keyring" }
 
 local function kib(path)
   local f = assert(io.open(path, "rb"))

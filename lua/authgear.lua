@@ -84,7 +84,7 @@ end
 --- Storages to pass as `storage`.
 authgear.storage = {}
 
-for _, kind in ipairs { "file", "memory" } do
+for _, kind in ipairs { "file", "memory", "system_key" } do
   authgear.storage[kind] = function(...)
     return require("authgear.storage")[kind](...)
   end

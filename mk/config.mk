@@ -45,14 +45,17 @@ MODULE_LDFLAGS := -Wl,-dead_strip -Wl,-exported_symbol,_luaopen_*
 SYSTEM_CPPFLAGS :=
 STATIC_LDFLAGS += -Wl,-exported_symbol,_authgear_preload
 STATIC_LIBS :=
+KEYRING_LIBS := -framework Security -framework CoreFoundation
 hide = true
 else ifneq ($(filter MINGW% MSYS% CYGWIN%,$(UNAME)),)
 PLATFORM := windows
+KEYRING_LIBS := -ladvapi32
 LIBFLAG ?= -shared
 MODULE_LDFLAGS := -Wl,--gc-sections
 STATIC_LIBS := -lws2_32 -lshell32 -lole32
 else
 PLATFORM := linux
+KEYRING_LIBS := -ldl
 LIBFLAG ?= -shared
 AG_CFLAGS += -fstack-clash-protection $(if $(filter x86_64 i686,$(shell uname -m)),-fcf-protection)
 MODULE_LDFLAGS := -Wl,--gc-sections -Wl,--as-needed -Wl,--version-script=mk/exports.map \

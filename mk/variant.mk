@@ -13,10 +13,11 @@
 BUILD ?= build
 include mk/config.mk
 
-MODULES := core file curl loopback
+MODULES := core file curl loopback keyring
 LIBS := -lcurl -lcjson -lcrypto -lm $(if $(filter windows,$(PLATFORM)),,-lpthread)
 # libcurl's detached threads outlive a dlclose.
 LDFLAGS_curl := $(NODELETE)
+LIBS_keyring := $(KEYRING_LIBS)
 
 FLAGS_release := $(FORTIFY)
 FLAGS_test := $(FORTIFY) -DAG_TEST -g -Werror
@@ -48,7 +49,9 @@ PRESENT := $(foreach m,$(MODULES),$(if $(wildcard src/lua/$(m).c),$(m)))
 own_src = $(wildcard src/lua/$(1).c src/lua/$(1)_*.c)
 PRELOAD_SRC := src/lua/preload.c
 SHARED_SRC := $(filter-out $(PRELOAD_SRC) $(foreach m,$(MODULES),$(call own_src,$(m))),$(LUA_SRC))
-LUA_FILES := $(shell find lua -name '*.lua' | LC_ALL=C sort)
+# What a program has inside of it: no command-line tool, and nothing that loads libraries at run time.
+INSIDE := $(filter-out keyring,$(PRESENT))
+LUA_FILES := $(shell find lua -name '*.lua' ! -path 'lua/authgear/cli/*' | LC_ALL=C sort)
 
 objects = $(patsubst src/lua/%.c,$(OBJ)/lua/$(VER)/%.o,$(1))
 CORE_A := $(OBJ)/libagcore.a
@@ -98,7 +101,7 @@ $(LUA_A): $(call objects,$(SHARED_SRC))
 define module_rule
 $(OUT)/$(VER)/authgear/$(1).so: $(call objects,$(call own_src,$(1))) $(LUA_A) $(IO_A) $(CORE_A) mk/exports.map
 	$$(begin) $(CC) $(LIBFLAG) $(CFLAGS) $(LINK_$(VARIANT)) $(MODULE_LDFLAGS) $(LDFLAGS_$(1)) $(AG_LDFLAGS) \
-	    $(LDFLAGS) $$(filter %.o %.a,$$^) $(LIBS) $$(place)
+	    $(LDFLAGS) $$(filter %.o %.a,$$^) $(LIBS) $(LIBS_$(1)) $$(place)
 endef
 $(foreach m,$(PRESENT),$(eval $(call module_rule,$(m))))
 
@@ -106,10 +109,10 @@ $(foreach m,$(PRESENT),$(eval $(call module_rule,$(m))))
 # STATIC_WITH: archives to take in as well, out of sight of the host's own copies.
 $(OBJ)/embedded.list: FORCE
 	@mkdir -p $(@D)
-	@echo '$(PRESENT) $(LUA_FILES)' > $@.$$$$; cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
+	@echo '$(INSIDE) $(LUA_FILES)' > $@.$$$$; cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
 
 $(OBJ)/embedded.c: scripts/embed $(OBJ)/embedded.list $(LUA_FILES)
-	$(begin) scripts/embed '$(PRESENT)' $(LUA_FILES) > $@.$$$$ && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
+	$(begin) scripts/embed '$(INSIDE)' $(LUA_FILES) > $@.$$$$ && mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }
 
 $(OBJ)/embedded.o: $(OBJ)/embedded.c $(OBJ)/flags
 	$(begin) $(compile) -fvisibility=hidden $(deps) -c $< $(place)
@@ -118,7 +121,7 @@ $(OBJ)/static.flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(STATIC_LDFLAGS) $(STATIC_WITH)' > $@.$$$$; cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
 
-$(OBJ)/lua/$(VER)/authgear.o: $(call objects,$(PRELOAD_SRC) $(foreach m,$(PRESENT),$(call own_src,$(m)))) $(OBJ)/embedded.o \
+$(OBJ)/lua/$(VER)/authgear.o: $(call objects,$(PRELOAD_SRC) $(foreach m,$(INSIDE),$(call own_src,$(m)))) $(OBJ)/embedded.o \
     $(LUA_A) $(IO_A) $(CORE_A) $(STATIC_WITH) $(OBJ)/static.flags
 	$(begin) $(CC) $(CFLAGS) $(STATIC_LDFLAGS) $(filter %.o %.a,$^) -o $@.$$$$ && $(call hide,$@.$$$$) && \
 	    mv -f $@.$$$$ $@ || { rm -f $@.$$$$; exit 1; }

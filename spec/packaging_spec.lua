@@ -74,7 +74,7 @@ describe("from a clean tree", function()
         local prefix = temp .. "/dest/opt/x"
         assert.equal("UNKNOWN", state_below(prefix, "5.1", "luajit"))
         local modules = must("cd " .. quote(prefix .. "/lib/lua/5.1/authgear") .. " && ls")
-        for _, name in ipairs({ "core", "file", "curl", "loopback" }) do
+        for _, name in ipairs({ "core", "file", "curl", "loopback", "keyring" }) do
             assert.truthy(modules:find(name .. ".so", 1, true), name)
         end
         assert.equal("", must("find " .. quote(temp .. "/dest") .. " -type f ! -path '*/opt/x/*'"))

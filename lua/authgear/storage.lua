@@ -7,15 +7,32 @@ local M = {}
 local Spec = {}
 Spec.__index = Spec
 
+-- What a file is encrypted with: the key, or where it comes from.
+local function key_problem(value)
+  if type(value) == "string" and #value == 32 or type(value) == "table" and type(value.get) == "function" then
+    return nil
+  end
+  return "a string of 32 random bytes, or a table with a function 'get'"
+end
+
 --- A file per client name, mode 0600, shared safely by any number of processes.
----@param options { dir: string|nil }|nil dir: where the files go (default: the platform's data directory)
+---@param options authgear.FileOptions|nil
 function M.file(options)
-  check.options("file", 1, options, { dir = "text" })
-  local dir = options and options.dir
+  check.options("file", 1, options, { dir = "text", key = key_problem })
+  local dir, key = options and options.dir, options and options.key
   return setmetatable({ open = function(name)
-    local storage, code, message, retryable = require("authgear.storage.file").new({ dir = dir, name = name })
+    local module = type(key) == "table" and "authgear.storage.keyed" or "authgear.storage.file"
+    local storage, code, message, retryable = require(module).new({ dir = dir, name = name, key = key })
     return storage, code, message, retryable, true
   end }, Spec)
+end
+
+--- A key for encrypted files that the system's secret store keeps: see docs/storage.md.
+---@param options authgear.SystemKeyOptions|nil
+---@return authgear.SystemKey
+function M.system_key(options)
+  check.options("system_key", 1, options, { service = "text", timeout = "seconds" })
+  return require("authgear.storage.system_key").new(options or {})
 end
 
 --- Memory that several clients share. (`storage = "memory"` gives each client its own.)

@@ -36,6 +36,18 @@
 ---@field log fun(level: string, message: string)|nil told what happens; never a token
 ---@field on_session_state_change fun(client: authgear.Client, state: string, reason: string)|nil
 
+---@class authgear.FileOptions of authgear.storage.file
+---@field dir string|nil where the files go (default: the platform's data directory)
+---@field key nil|string|authgear.KeySource|authgear.SystemKey encrypts the files: 32 random bytes, or where they come from
+
+---@class authgear.KeySource where a key is kept
+---@field get fun(self, name: string, make: boolean): string|nil, any the 32 bytes for the client of that name; nil: there
+--- is none, also when one should have been made (`make`) and could not be; nil and anything: it failed
+
+---@class authgear.SystemKeyOptions
+---@field service string|nil tells your program's keys from others' ("authgear")
+---@field timeout number|nil seconds that the secret store, and whoever has to unlock it, may take (30)
+
 ---@class authgear : authgear.Client
 local authgear = {}
 

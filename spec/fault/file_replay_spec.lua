@@ -6,6 +6,7 @@
 local files = require "spec.support.files"
 local file = require "authgear.file"
 local fs_model = require "spec.fault.fs_model"
+local stores = require "spec.support.stores"
 
 local test = file.test
 local A = "{\"record\":\"A\"}"
@@ -26,10 +27,12 @@ describe("a power cut", function()
   end)
 
   -- Does the steps on real files and returns what was called, in order: each call, and the steps' beginnings and ends.
-  local function record(steps)
-    local store = assert(file.open { name = "default", dir = root .. "/made/data" })
-    local log = { path = store:path() }
+  -- `plain`: the records that the files stood for, by what was in them.
+  local function record(steps, kind)
+    local usual = assert((kind or stores[1]).open { dir = root .. "/made/data" })
+    local log = { path = usual:path(), plain = {} }
     for _, step in ipairs(steps) do
+      local store = step.kind and assert(step.kind.open { dir = root .. "/made/data" }) or usual
       log[#log + 1] = { begins = step }
       test.record(true)
       test.fault(step.fault)
@@ -40,9 +43,13 @@ describe("a power cut", function()
       for _, call in ipairs(test.records()) do
         log[#log + 1] = call
       end
-      log[#log + 1] = { ends = step, worked = value == true, left = files.read(log.path) or false }
+      local left = files.read(log.path) or false
+      log[#log + 1] = { ends = step, worked = value == true, left = left }
+      if left and not log.plain[left] then
+        log.plain[left] = store:get()
+      end
     end
-    store:close()
+    usual:close()
     return log
   end
 
@@ -98,6 +105,7 @@ describe("a power cut", function()
       end
       for _, found in ipairs(fs:after_power_cut(log.path)) do
         states = states + 1
+        found = log.plain and log.plain[found] or found
         if not holds(allowed, found) then
           wrong[#wrong + 1] = ("after line %d (%s): %s"):format(i, call.op or "step", describe_found(found))
         end
@@ -158,21 +166,37 @@ describe("a power cut", function()
     { "del" }, { "del" },
   }
 
-  it("leaves the old record or the new one, and the new one when the call has returned", function()
-    local log = record(STORY)
-    local wrong, states = replay(log)
-    assert.same({}, wrong)
-    assert.is_true(states > #log, "hardly looked: " .. states)
-  end)
+  for _, kind in ipairs(stores) do
+    it("leaves the old record or the new one, and the new one when the call has returned: " .. kind.name, function()
+      local log = record(STORY, kind)
+      local wrong, states = replay(log)
+      assert.same({}, wrong)
+      assert.is_true(states > #log, "hardly looked: " .. states)
+    end)
 
-  it("does so when calls failed before it", function()
-    for _, op in ipairs { "open_new", "lock", "write", "fsync", "rename", "fsync_dir" } do
-      local log = record {
-        { "set", A }, { "set", B, fault = { op = op, nth = 1, errno = "EIO" } }, { "set", LONG },
-        { "set", B, fault = { op = op, nth = 1, errno = "ENOSPC" } }, { "del" },
-      }
-      assert.same({}, (replay(log)), op)
+    it("does so when calls failed before it: " .. kind.name, function()
+      for _, op in ipairs { "open_new", "lock", "write", "fsync", "rename", "fsync_dir" } do
+        local log = record({
+          { "set", A }, { "set", B, fault = { op = op, nth = 1, errno = "EIO" } }, { "set", LONG },
+          { "set", B, fault = { op = op, nth = 1, errno = "ENOSPC" } }, { "del" },
+        }, kind)
+        assert.same({}, (replay(log)), op)
+        files.sh("rm -r", root .. "/made")
+      end
+    end)
+  end
+
+  it("does so when a plain record becomes an encrypted one", function()
+    local log = record({ { "set", A, kind = stores[1] }, { "set", B }, { "set", LONG } }, stores[2])
+    assert.same({}, (replay(log)))
+    local kept = files.read(log.path)
+    assert.is_nil(kept:find("record", 1, true))
+    for _, op in ipairs { "write", "fsync", "rename", "fsync_dir" } do
       files.sh("rm -r", root .. "/made")
+      log = record({
+        { "set", A, kind = stores[1] }, { "set", B, fault = { op = op, nth = 1, errno = "EIO" } }, { "set", LONG },
+      }, stores[2])
+      assert.same({}, (replay(log)), op)
     end
   end)
 

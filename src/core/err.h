@@ -49,6 +49,8 @@
     X(STORAGE_VERSION, "storage_version", false) \
     X(STORAGE_FOREIGN, "storage_foreign", false) \
     X(STORAGE_INSECURE, "storage_insecure", false) \
+    X(STORAGE_KEY, "storage_key", false) \
+    X(KEYRING, "keyring", true) \
     X(LOCK_TIMEOUT, "lock_timeout", true) \
     X(LISTENER, "listener", false) \
     X(BROWSER, "browser", false) \

@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "core/err.h"
 #include "io/data_dir.h"
+#include "io/file_sealed.h"
 #include "io/file_store.h"
 #include "io/sys.h"
 #include "lua/compat.h"
@@ -21,6 +22,7 @@
 
 typedef struct store_ud {
     ag_file_store store;
+    ag_file_seal seal;
     ag_str got; /* what get brought, here so that an error of Lua's cannot leak it */
     bool open;
 } store_ud;
@@ -71,6 +73,16 @@ static const char *option(lua_State *L, const char *key, size_t *n)
     return NULL;
 }
 
+static bool is_option(const char *key)
+{
+    static const char *const known[] = { "dir", "name", "key", "sealed" };
+    size_t i;
+    for (i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(key, known[i]) == 0)
+            return true;
+    return false;
+}
+
 static void check_options(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -78,10 +90,25 @@ static void check_options(lua_State *L)
     lua_pushnil(L);
     while (lua_next(L, 1) != 0) {
         const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
-        if (key == NULL || (strcmp(key, "dir") != 0 && strcmp(key, "name") != 0))
+        if (key == NULL || !is_option(key))
             wrong(L, key != NULL ? key : luaL_typename(L, 2), "unknown option");
         lua_pop(L, 1);
     }
+}
+
+/* key: 32 bytes that records are sealed with; sealed: such a key comes later, by use_key. */
+static void read_seal(lua_State *L, ag_file_seal *seal)
+{
+    size_t n;
+    const char *key = option(L, "key", &n);
+    if (key != NULL && n != AG_SEAL_KEY)
+        wrong(L, "key", "32 bytes expected");
+    lua_getfield(L, 1, "sealed");
+    seal->wanted = key != NULL || lua_toboolean(L, -1);
+    seal->has_key = key != NULL;
+    if (key != NULL)
+        memcpy(seal->key, key, AG_SEAL_KEY);
+    lua_pop(L, 2);
 }
 
 static int open_store(lua_State *L)
@@ -100,9 +127,11 @@ static int open_store(lua_State *L)
     u = lua_newuserdata(L, sizeof *u);
     memset(u, 0, sizeof *u);
     luaL_setmetatable(L, STORE);
+    read_seal(L, &u->seal);
     u->open = ag_file_store_init(&u->store, &ag_alloc_default, FILE_SYS, dir, (ag_view){ name, name_n }, &e);
     if (u->open)
         return 1;
+    ag_wipe(&u->seal, sizeof u->seal);
     if (e.code == AG_E_INVALID_ARGUMENT)
         wrong(L, "name", e.message);
     return push_err(L, &e);
@@ -115,7 +144,7 @@ static int store_get(lua_State *L)
     if (u == NULL)
         return push_err(L, &e);
     ag_str_free(u->store.alloc, &u->got);
-    if (!ag_file_store_get(&u->store, &u->got, &e))
+    if (!ag_file_sealed_get(&u->store, &u->seal, &u->got, &e))
         return push_err(L, &e);
     if (u->got.p == NULL)
         lua_pushnil(L);
@@ -134,7 +163,7 @@ static int store_set(lua_State *L)
     bytes.p = lua_tolstring(L, 2, &bytes.n);
     if (u == NULL)
         return push_err(L, &e);
-    return push_done(L, ag_file_store_set(&u->store, bytes, &e), &e);
+    return push_done(L, ag_file_sealed_set(&u->store, &u->seal, bytes, &e), &e);
 }
 
 static int store_del(lua_State *L)
@@ -184,8 +213,26 @@ static int store_close(lua_State *L)
     if (u->open) {
         u->open = false;
         ag_str_free(u->store.alloc, &u->got);
+        ag_wipe(&u->seal, sizeof u->seal);
         ag_file_store_free(&u->store);
     }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* use_key(bytes): the key of a store that was opened with `sealed` -> true */
+static int store_use_key(lua_State *L)
+{
+    ag_err e;
+    size_t n;
+    store_ud *u = check_open(L, &e);
+    const char *key = luaL_checklstring(L, 2, &n);
+    luaL_argcheck(L, n == AG_SEAL_KEY, 2, "32 bytes expected");
+    if (u == NULL)
+        return push_err(L, &e);
+    luaL_argcheck(L, u->seal.wanted, 1, "a store that was opened with 'sealed' expected");
+    memcpy(u->seal.key, key, AG_SEAL_KEY);
+    u->seal.has_key = true;
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -220,7 +267,8 @@ static int data_dir(lua_State *L)
 static const luaL_Reg methods[] = {
     { "get", store_get },           { "set", store_set },       { "del", store_del },
     { "changed", store_changed },   { "try_lock", store_try_lock }, { "unlock", store_unlock },
-    { "close", store_close },       { "path", store_path },     { NULL, NULL },
+    { "close", store_close },       { "path", store_path },     { "use_key", store_use_key },
+    { NULL, NULL },
 };
 
 static const luaL_Reg metamethods[] = {

@@ -7,10 +7,12 @@ local M = {}
 ---@class authgear.FileStorageOptions
 ---@field name string the client's name; any bytes, at most 200 when percent-encoded
 ---@field dir string|nil directory of the files (default: `authgear` in the platform's data directory)
+---@field key string|nil 32 bytes: records are encrypted with it
+---@field sealed boolean|nil the same, with a key that comes later: `use_key`
 
 --- What the driver asks of a storage. Each of these can also return
 --- `nil, code, message, retryable`; the codes are `storage`, `storage_insecure`,
---- `storage_damaged`, `too_large`, `memory` and `closed`.
+--- `storage_damaged`, `storage_key`, `storage_version`, `too_large`, `memory` and `closed`.
 ---@class authgear.FileStorage
 ---@field kind "file"
 ---@field get fun(self): string|nil the record, nil when there is none
@@ -21,6 +23,7 @@ local M = {}
 ---@field unlock fun(self): true
 ---@field close fun(self): true lets go of the lock
 ---@field path fun(self): string the record's file
+---@field use_key fun(self, key: string): true
 
 ---@param options authgear.FileStorageOptions
 ---@return authgear.FileStorage|nil storage nothing is read or made yet
