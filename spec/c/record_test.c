@@ -23,6 +23,7 @@ static bool fill(const ag_env *env, ag_record *r)
     r->forced = true;
     return ag_str_set(&env->alloc, &r->refresh_token, "refresh\"\\/1", 11)
         && ag_str_set(&env->alloc, &r->access_token, "access", 6)
+        && ag_str_set(&env->alloc, &r->anonymous_key, "secret", 6)
         && ag_str_set(&env->alloc, &r->dpop_key_id, "key", 3);
 }
 
@@ -40,6 +41,7 @@ static tap_outcome there_and_back(const ag_alloc *a)
             && ag_record_decode(&env, ag_str_view(&text), &owner, &out, &e);
         got = tap_outcome_of(ok, &e);
         if (ok && !(tap_str_is(&out.refresh_token, "refresh\"\\/1") && tap_str_is(&out.access_token, "access")
+                    && tap_str_is(&out.anonymous_key, "secret")
                     && tap_str_is(&out.dpop_key_id, "key") && out.id_token.p == NULL && out.generation == 7 && out.forced
                     && out.received_boot_ms == 1000 && out.received_wall_ms == 5000 && out.expires_in_ms == 300000
                     && strcmp(out.boot_id, "boot-1") == 0 && ag_record_has_keys(&out)))

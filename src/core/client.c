@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/anonymous.h"
 #include "core/b64.h"
 #include "core/form.h"
 #include "core/url.h"
@@ -148,6 +149,15 @@ ag_record_owner ag_client_owner(const ag_client *c)
     return (ag_record_owner){ ag_str_view(&c->endpoint), ag_str_view(&c->client_id), ag_str_view(&c->purpose) };
 }
 
+bool ag_client_keep_keys(const ag_client *c, ag_record *to)
+{
+    const ag_alloc *a = &c->env.alloc;
+    const ag_record *from = &c->session.record;
+    return ag_anonymous_keep_key(a, to, from)
+        && ag_str_set_view(a, &to->dpop_key_id, ag_str_view(&from->dpop_key_id))
+        && ag_str_set_view(a, &to->dpop_jkt, ag_str_view(&from->dpop_jkt));
+}
+
 /* client_secret_basic: both parts form-encoded, then base64 (RFC 6749 section 2.3.1). */
 static bool add_basic(const ag_client *c, ag_request *r)
 {
@@ -202,7 +212,7 @@ void ag_client_withhold(const ag_client *c, ag_err *e)
 {
     const ag_record *r = &c->session.record, *u = &c->session.unsaved;
     const ag_str *const secrets[] = {
-        &c->client_secret, &r->refresh_token, &r->access_token, &r->id_token, &r->device_secret,
+        &c->client_secret, &r->anonymous_key, &r->refresh_token, &r->access_token, &r->id_token, &r->device_secret,
         &u->refresh_token, &u->access_token, &u->id_token, &u->device_secret, &c->session.unsaved_base
     };
     const ag_login *l;

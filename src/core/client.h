@@ -49,6 +49,8 @@ bool ag_client_allow_origin(ag_client *c, ag_view url, ag_err *e);
 /* May the access token go to this URL? (law 8) */
 bool ag_client_may_send_token(const ag_client *c, const ag_url *u);
 ag_record_owner ag_client_owner(const ag_client *c);
+/* What outlives a session (keys of anonymous users, DPoP), from the session that is there into to. False: out of memory. */
+bool ag_client_keep_keys(const ag_client *c, ag_record *to);
 /* Adds client_id and, for a confidential client, its secret (RFC 6749 section 2.3.1) to a form body or the headers. */
 bool ag_client_authenticate(const ag_client *c, ag_request *r, ag_buf *form);
 /* Keeps the client's secrets, the session's and those of the logins under way out of e (see core/withhold.h). */

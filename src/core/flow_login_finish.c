@@ -74,11 +74,7 @@ static void on_stored(ag_flow *f, const ag_input *in)
 static bool replace_session(finish_flow *x)
 {
     ag_flow *f = &x->base;
-    const ag_alloc *a = &f->client->env.alloc;
-    const ag_record *old = &f->client->session.record;
-    if (ag_str_set_view(a, &x->record.anonymous_key_id, ag_str_view(&old->anonymous_key_id))
-            && ag_str_set_view(a, &x->record.dpop_key_id, ag_str_view(&old->dpop_key_id))
-            && ag_str_set_view(a, &x->record.dpop_jkt, ag_str_view(&old->dpop_jkt)))
+    if (ag_client_keep_keys(f->client, &x->record))
         return true;
     return ag_fail(&f->err, AG_E_MEMORY, "no memory to store the login");
 }

@@ -147,14 +147,10 @@ bool ag_flow_want_stored(ag_flow *f, ag_record *r, ag_resume_fn resume)
 /* The keys of an anonymous user or of DPoP outlive the session; tokens don't. */
 static bool only_keys(const ag_client *c, ag_record *out)
 {
-    const ag_record *r = &c->session.record;
-    const ag_alloc *a = &c->env.alloc;
     memset(out, 0, sizeof *out);
-    if (ag_str_set_view(a, &out->anonymous_key_id, ag_str_view(&r->anonymous_key_id))
-            && ag_str_set_view(a, &out->dpop_key_id, ag_str_view(&r->dpop_key_id))
-            && ag_str_set_view(a, &out->dpop_jkt, ag_str_view(&r->dpop_jkt)))
+    if (ag_client_keep_keys(c, out))
         return true;
-    ag_record_free(a, out);
+    ag_record_free(&c->env.alloc, out);
     return false;
 }
 

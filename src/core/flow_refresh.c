@@ -62,6 +62,17 @@ static void store_unsaved(ag_flow *f)
         try_again_or_give_up(f, &f->err);
 }
 
+/* Another process may have made a key since the answer came. */
+static void store_with_keys(ag_flow *f)
+{
+    if (ag_client_keep_keys(f->client, &f->client->session.unsaved)) {
+        store_unsaved(f);
+        return;
+    }
+    (void)ag_fail(&f->err, AG_E_MEMORY, "no memory to store the refreshed tokens");
+    ag_flow_give_up(f, &f->err);
+}
+
 static void adopt_unsaved(ag_flow *f)
 {
     ag_client *c = f->client;
@@ -262,7 +273,7 @@ static void on_loaded(ag_flow *f, const ag_input *in)
     if (s->unsaved.refresh_token.p != NULL) {
         if (s->record.refresh_token.p != NULL
                 && ag_view_eq(ag_str_view(&s->record.refresh_token), ag_str_view(&s->unsaved_base))) {
-            store_unsaved(f);
+            store_with_keys(f);
             return;
         }
         ag_record_free(&c->env.alloc, &s->unsaved);     /* somebody logged in or out meanwhile */

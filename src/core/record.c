@@ -18,7 +18,7 @@ typedef struct field {
 #define FIELD(name) { #name, offsetof(ag_record, name) }
 static const field strings[] = {
     FIELD(refresh_token), FIELD(access_token), FIELD(id_token), FIELD(device_secret), FIELD(scope),
-    FIELD(anonymous_key_id), FIELD(dpop_key_id), FIELD(dpop_jkt)
+    FIELD(anonymous_key), FIELD(anonymous_key_id), FIELD(anonymous_sub), FIELD(dpop_key_id), FIELD(dpop_jkt)
 };
 #define N_STRINGS (sizeof strings / sizeof strings[0])
 #define N_TOKENS 4      /* the first ones, which end up in headers and forms */
@@ -206,5 +206,5 @@ bool ag_record_fresh(const ag_env *env, const ag_record *r)
 
 bool ag_record_has_keys(const ag_record *r)
 {
-    return r->anonymous_key_id.p != NULL || r->dpop_key_id.p != NULL;
+    return r->anonymous_key.p != NULL || r->dpop_key_id.p != NULL;
 }

@@ -10,7 +10,10 @@
 
 typedef struct ag_record {
     ag_str refresh_token, access_token, id_token, device_secret, scope;
-    ag_str anonymous_key_id, dpop_key_id, dpop_jkt;     /* kept for the flows that need them */
+    ag_str anonymous_key;       /* the device key's secret, base64url; with the next two it outlives the session (core/anonymous.h) */
+    ag_str anonymous_key_id;
+    ag_str anonymous_sub;       /* whose key it is; not there: nobody's yet */
+    ag_str dpop_key_id, dpop_jkt;       /* kept for the flows that need them */
     char boot_id[40];           /* the boot in which the access token arrived */
     int64_t received_boot_ms, received_wall_ms;
     int64_t expires_in_ms;      /* as the server said, counted from the arrival */

@@ -6,7 +6,6 @@
 
 #include "core/form.h"
 #include "core/http.h"
-#include "core/json.h"
 
 #define AG_MAX_LIFETIME_S (10.0 * 366 * 86400)  /* longer makes no sense */
 #define AG_DEFAULT_LIFETIME_S 300.0             /* RFC 6749 section 5.1: may be left out */
@@ -70,6 +69,14 @@ bool ag_token_machine_request(const ag_client *c, ag_request *out, ag_err *e)
     return finish(c, ok, out, &form, e);
 }
 
+bool ag_token_anonymous_request(const ag_client *c, ag_view jwt, ag_request *out, ag_err *e)
+{
+    ag_buf form;
+    bool ok = begin(c, "urn:authgear:params:oauth:grant-type:anonymous-request", out, &form);
+    ag_form_add(&form, 0, "jwt", jwt);
+    return finish(c, ok, out, &form, e);
+}
+
 static bool bad(const ag_answer *ans, ag_err *e, const char *what)
 {
     (void)ag_fail(e, AG_E_INVALID_RESPONSE, "the token answer is no good: %s", what);
@@ -125,13 +132,23 @@ static bool read_fields(const ag_client *c, const ag_answer *ans, const ag_json 
     return true;
 }
 
-bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e)
+bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json *doc, ag_token_answer *out, ag_err *e)
 {
     ag_token_answer t;
+    bool ok;
+    memset(&t, 0, sizeof t);
+    ok = read_fields(c, ans, doc, &t, e);
+    ag_token_answer_free(&c->env.alloc, ok ? out : &t);
+    if (ok)
+        *out = t;
+    return ok;
+}
+
+bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e)
+{
     ag_json *doc;
     ag_err why;
     bool ok = false;
-    memset(&t, 0, sizeof t);
     if (ans->status != 200)
         return ag_answer_fail(ans, withhold, c->env.wall_ms, e);
     doc = ag_json_parse(ans->body.p, ans->body.n, &why);
@@ -142,13 +159,7 @@ bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *with
     else if (!ag_json_is_object(doc))
         (void)bad(ans, e, "not a JSON object");
     else
-        ok = read_fields(c, ans, doc, &t, e);
-    if (ok) {
-        ag_token_answer_free(&c->env.alloc, out);
-        *out = t;
-    } else {
-        ag_token_answer_free(&c->env.alloc, &t);
-    }
+        ok = ag_token_read_json(c, ans, doc, out, e);
     ag_json_free(doc);
     return ok;
 }

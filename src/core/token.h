@@ -4,6 +4,7 @@
 #define AG_CORE_TOKEN_H
 
 #include "core/client.h"
+#include "core/json.h"
 
 typedef struct ag_token_answer {
     ag_str access_token;        /* always there */
@@ -17,8 +18,12 @@ bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, 
 bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
 /* For the client itself (RFC 6749 section 4.4); may be sent twice. */
 bool ag_token_machine_request(const ag_client *c, ag_request *out, ag_err *e);
+/* For an anonymous user: jwt is signed by the device key. */
+bool ag_token_anonymous_request(const ag_client *c, ag_view jwt, ag_request *out, ag_err *e);
 /* withhold: the secrets of the request, see ag_answer_fail. e: oauth, server, rate_limited, invalid_response, memory. */
 bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e);
+/* The same of tokens that stand inside another answer. */
+bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json *doc, ag_token_answer *out, ag_err *e);
 /* Moves a token answer into a record: what the answer lacks stays as it was. Stamps the arrival. */
 void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r);
 
