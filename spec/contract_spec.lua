@@ -17,7 +17,6 @@ local SERVED_LATER = {
   ["dpop-refresh-no-proof"] = 6,
   ["dpop-refresh-ok"] = 6,
   ["dpop-refresh-stale-iat"] = 6,
-  ["pre-authenticated-url-exchange"] = 6,
 }
 
 local function read_exchanges()
@@ -44,6 +43,12 @@ local prepare = {
   ["resolve-opaque-ok"] = function(dev, replay, exchange)
     local session = dev:session { client = "opaque", user = "contract" }
     replay:learn(exchange.request.headers.Authorization:match "^Bearer (.*)$", session.access_token)
+  end,
+  ["pre-authenticated-url-exchange"] = function(dev, replay, exchange)
+    local session = dev:session { client = "native", user = "contract", scope = "openid offline_access "
+      .. "https://authgear.com/scopes/full-access device_sso https://authgear.com/scopes/pre-authenticated-url" }
+    replay:learn(exchange.request.form.subject_token, session.id_token)
+    replay:learn(exchange.request.form.actor_token, session.device_secret)
   end,
   ["userinfo-expired"] = function(dev)
     dev:expire { client = "rotating" }

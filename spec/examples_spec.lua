@@ -41,11 +41,15 @@ describe("the examples", function()
     return text, ok == true or ok == 0
   end
 
-  local function guide(name)
-    return run(quote(interpreter) .. " examples/guide/" .. name .. ".lua", {
+  local function example(name)
+    return run(quote(interpreter) .. " examples/" .. name .. ".lua", {
       AUTHGEAR_ENDPOINT = dev.endpoint, AUTHGEAR_CLIENT_ID = "native", XDG_DATA_HOME = dir,
       YOUR_SERVER_URL = dev.app .. "/api/hello", BROWSER = root .. "/scripts/demo-browser", AUTHGEAR_REDIRECT_URI = redirect_uri,
     })
+  end
+
+  local function guide(name)
+    return example("guide/" .. name)
   end
 
   setup(function()
@@ -115,6 +119,19 @@ describe("the examples", function()
     local text, ok = guide "authorization_header"
     assert.is_true(ok, text)
     assert.are.equal("401\n401\n", text)
+  end)
+
+  it("reauthenticates, and lets the user change and delete the account", function()
+    dev:login { user = "example" }
+    local text, ok = guide "log_in"
+    assert.is_true(ok, text)
+    text, ok = example "account/reauthenticate"
+    assert.is_true(ok, text)
+    assert.matches("^it is [%x-]+\ttrue\ntrue\n$", text)
+    text, ok = example "account/settings"
+    assert.is_true(ok, text)
+    assert.are.equal("the password is another one now\nNO_SESSION\n", text)
+    dev:login { user = "user" }
   end)
 
   it("a program without a user, twice with one token", function()

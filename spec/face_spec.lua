@@ -56,7 +56,7 @@ end
 -- The @field names of a class, its parents' included.
 local function fields_of(class)
   local found = {}
-  for _, path in ipairs { "types", "fetching", "login" } do
+  for _, path in ipairs { "types", "fetching", "login", "client_identity", "client_settings", "client_pages" } do
     local inside = false
     for line in (read("lua/authgear/" .. path .. ".lua")):gmatch "([^\n]*)\n" do
       local name, parent = line:match "^%-%-%-@class ([%w_.]+)%s*:?%s*([%w_.]*)"
@@ -86,10 +86,13 @@ end
 describe("the face", function()
   it("has the functions of the design", function()
     local expected = {
-      "access_token", "authenticate", "authorization_header", "clear_session_state", "client_credentials", "close", "configure", "fetch",
-      "fetch_user_info", "finish_authentication", "handle_unauthorized", "logout", "on_session_state_change",
-      "refresh_access_token", "refresh_access_token_if_needed", "remove_session_state_listener", "resolve", "session_state",
-      "start_authentication", "verify", "wrap",
+      "access_token", "add_email", "add_phone", "add_username", "auth_time", "authenticate", "authorization_header",
+      "can_reauthenticate", "change_email", "change_password", "change_phone", "change_username", "clear_session_state",
+      "client_credentials", "close", "configure", "delete_account", "fetch", "fetch_user_info", "finish_authentication",
+      "finish_reauthentication", "finish_settings_action", "handle_unauthorized", "id_token_hint", "link_oauth", "logout",
+      "make_page_url", "on_session_state_change", "open", "open_url", "reauthenticate", "refresh_access_token",
+      "refresh_access_token_if_needed", "refresh_id_token", "remove_session_state_listener", "resolve", "session_state",
+      "start_authentication", "start_reauthentication", "start_settings_action", "unlink_oauth", "verify", "wrap",
     }
     assert.are.same(expected, public_functions())
   end)
@@ -146,6 +149,25 @@ describe("the face", function()
         options.redirect_uri = options.redirect_uri or 1
         return client:authenticate(options)
       end, name), name)
+    end
+    for class, call in pairs {
+      ReauthenticateOptions = function(options) return client:reauthenticate(options) end,
+      ReauthenticationOptions = function(options) return client:start_reauthentication(options) end,
+      SettingsOptions = function(options)
+        return client[options.oauth_provider_alias and "link_oauth" or "change_email"](client, options)
+      end,
+      SettingsActionOptions = function(options)
+        return client:start_settings_action(options.oauth_provider_alias and "link_oauth" or "change_email", options)
+      end,
+      OpenOptions = function(options) return client:open("settings", options) end,
+      PageOptions = function(options) return client:make_page_url("settings", options) end,
+    } do
+      local fields = fields_of("authgear." .. class)
+      assert.is_truthy(next(fields), class)
+      for name in pairs(fields) do
+        assert.is_true(accepts(call, name), class .. "." .. name)
+      end
+      assert.is_false(accepts(call, "nonsense"), class)
     end
     assert.is_false(accepts(function(init)
       return client:fetch("https://face.invalid/", init)

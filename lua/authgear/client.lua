@@ -144,6 +144,15 @@ local LATER = {
   },
   client_resolve = { "resolve" },
   client_machines = { "client_credentials" },
+  client_identity = {
+    "reauthenticate", "start_reauthentication", "finish_reauthentication", "refresh_id_token", "id_token_hint", "can_reauthenticate",
+    "auth_time",
+  },
+  client_settings = {
+    "change_password", "delete_account", "add_email", "add_phone", "add_username", "change_email", "change_phone",
+    "change_username", "link_oauth", "unlink_oauth", "start_settings_action", "finish_settings_action",
+  },
+  client_pages = { "open", "open_url", "make_page_url" },
 }
 
 for file, names in pairs(LATER) do

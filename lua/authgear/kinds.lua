@@ -90,6 +90,16 @@ function M.one_of(list, or_function)
   end
 end
 
+--- A kind that takes the keys of a table.
+function M.key_of(set)
+  local list = {}
+  for name in pairs(set) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return M.one_of(list)
+end
+
 -- The option `on_unauthorized`, of fetch and of configure.
 M.policy = M.one_of({ "return", "retry", "clear" }, true)
 

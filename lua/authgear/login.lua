@@ -60,8 +60,8 @@ end
 
 local AUTHENTICATE = M.with_ui(AUTHORIZATION)
 
---- The first half of a request of that kind (see core/login.h).
----@param kind "login"|"promotion"|"reauthentication"|"settings"
+--- The first half of a request of that kind (see core/login.h); of a page there is no second.
+---@param kind "login"|"promotion"|"reauthentication"|"settings"|"page"
 ---@param options table as core.login_start_flow takes them
 ---@return { url: string, state: string, redirect_uri: string }|nil
 ---@return authgear.Error|nil err
@@ -79,7 +79,7 @@ function M.begin(runtime, kind, options)
 end
 
 --- The second half of one that was begun as that kind.
----@return authgear.UserInfo|nil
+---@return authgear.UserInfo|true|nil what is known of the user; true: a settings action
 ---@return authgear.Error|nil err
 function M.complete(runtime, kind, callback_url)
   local flow, code, message, retryable = core.login_finish_flow(runtime.core, kind, callback_url)
@@ -89,6 +89,8 @@ function M.complete(runtime, kind, callback_url)
   local ok, err = tasks.run(runtime, flow, {})
   if not ok then
     return nil, err
+  elseif kind == "settings" then
+    return true
   end
   return user_info.of(core.login_claims(flow))
 end
@@ -156,7 +158,7 @@ end
 ---@param index integer of its options
 ---@param options table checked: see M.with_ui
 ---@param wanted table|nil what the request has besides the user's options
----@return authgear.UserInfo|nil
+---@return authgear.UserInfo|true|nil
 ---@return authgear.Error|nil err
 function M.through_ui(runtime, where, index, kind, options, wanted)
   local uris = options.redirect_uris or (options.redirect_uri and { options.redirect_uri })

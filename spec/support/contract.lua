@@ -18,7 +18,7 @@ local HEADERS = { "content-type", "cache-control", "pragma", "www-authenticate",
 local FREE = {
   access_token = true, refresh_token = true, id_token = true, app_session_token = true, device_secret = true,
   kid = true, n = true, jti = true, sub = true, sid = true, tracking_id = true, preferred_username = true,
-  iat = true, exp = true, auth_time = true, created_at = true, updated_at = true, expire_at = true,
+  iat = true, ds_hash = true, exp = true, auth_time = true, created_at = true, updated_at = true, expire_at = true,
   ["x-authgear-user-id"] = true, ["x-authgear-session-authenticated-at"] = true, x_ref = true, x_traceparent = true,
 }
 
@@ -232,7 +232,7 @@ function contract.replay(server)
   return setmetatable({
     server = server,
     known = {
-      [RECORDED_HOST] = server.endpoint:match "//(.*)$",
+      [RECORDED_ORIGIN] = server.endpoint, [RECORDED_HOST] = server.endpoint:match "//(.*)$",
       ["127.0.0.1:4001"] = server.resolver:match "//(.*)$",
     },
   }, Replay)

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "core/http.h"
 #include "core/id_token.h"
+#include "core/renew.h"
 #include "core/token.h"
 #include "core/userinfo.h"
 #include "core/withhold.h"
@@ -79,29 +79,18 @@ static bool replace_session(finish_flow *x)
     return ag_fail(&f->err, AG_E_MEMORY, "no memory to store the login");
 }
 
-/* The session that is there goes on with the new ID token (and the device secret that belongs to it), if it is still
- * this user's. The access token that came with them is not kept: no refresh token belongs to it. */
+/* The session that is there goes on with the new ID token. The access token that came with it is not kept: no refresh
+ * token belongs to it. */
 static bool renew_session(finish_flow *x)
 {
     ag_flow *f = &x->base;
     ag_client *c = f->client;
-    const ag_alloc *a = &c->env.alloc;
-    const ag_record *now = &c->session.record;
-    const ag_id_token_want want = {
-        .issuer = ag_str_view(&c->metadata.issuer), .client_id = ag_str_view(&c->client_id), .sub = ag_str_view(&x->login->sub)
-    };
-    ag_record old;
-    memset(&old, 0, sizeof old);
-    if (now->refresh_token.p == NULL)
-        return ag_fail(&f->err, AG_E_NO_SESSION, "the session has ended meanwhile");
-    if (!ag_id_token_check(a, ag_str_view(&now->id_token), &want, NULL, &f->err))
+    ag_record renewed;
+    memset(&renewed, 0, sizeof renewed);
+    if (!ag_session_renew(c, ag_str_view(&x->login->sub), ag_str_view(&x->record.id_token),
+                          ag_str_view(&x->record.device_secret), &renewed, &f->err))
         return false;
-    if (!ag_record_copy(a, &old, now))
-        return ag_fail(&f->err, AG_E_MEMORY, "no memory to store the new ID token");
-    ag_str_move(a, &old.id_token, &x->record.id_token);
-    if (x->record.device_secret.p != NULL)
-        ag_str_move(a, &old.device_secret, &x->record.device_secret);
-    ag_record_move(a, &x->record, &old);
+    ag_record_move(&c->env.alloc, &x->record, &renewed);
     return true;
 }
 
@@ -150,16 +139,6 @@ static void on_userinfo(ag_flow *f, const ag_input *in)
     fail_with(f, &f->err);
 }
 
-/* What the server's clock says, if it says so: a wrong clock on this machine must not refuse a good login. */
-static int64_t server_time(const ag_client *c, const ag_answer *ans)
-{
-    ag_view date;
-    int64_t s;
-    if (ag_http_header(ans->headers, "Date", &date) && ag_http_date(date, &s))
-        return s;
-    return c->env.wall_ms / 1000;
-}
-
 /* Since when the user must have been authenticated; 0: that was not asked for. */
 static double since(const finish_flow *x, double now_s)
 {
@@ -187,7 +166,7 @@ static bool check_tokens(finish_flow *x, const ag_answer *ans)
         return ag_fail(&f->err, AG_E_ID_TOKEN, "the token answer has no ID token");
     if (x->tokens.refresh_token.p == NULL && x->kind != AG_AUTHZ_REAUTHENTICATION)
         return ag_fail(&f->err, AG_E_INVALID_RESPONSE, "the token answer has no refresh token (scope offline_access?)");
-    want.now_s = (double)server_time(c, ans);
+    want.now_s = (double)ag_answer_time(ans, c->env.wall_ms);
     want.since_s = since(x, want.now_s);
     return ag_id_token_check(&c->env.alloc, ag_str_view(&x->tokens.id_token), &want, &x->sub, &f->err);
 }
@@ -218,6 +197,50 @@ static void on_tokens(ag_flow *f, const ag_input *in)
     }
 }
 
+/* ---- a settings action ---- */
+
+static void on_ended(ag_flow *f, const ag_input *in)
+{
+    if (in->ok)
+        ag_flow_done(f);
+    else
+        fail_with(f, in->err);
+}
+
+/* The account is gone, and with it its session; another's, begun meanwhile, stays. */
+static void on_loaded_after_deletion(ag_flow *f, const ag_input *in)
+{
+    finish_flow *x = (finish_flow *)f;
+    ag_client *c = f->client;
+    if (!ag_flow_adopt(f, in))
+        fail_with(f, &f->err);
+    else if (ag_session_is_of(c, ag_str_view(&x->login->sub), &f->err))
+        ag_flow_call(f, ag_end_flow(c, false, false, ag_str_view(&c->session.record.access_token)), on_ended);
+    else if (f->err.code == AG_E_NO_SESSION || f->err.code == AG_E_USER_MISMATCH)
+        ag_flow_done(f);
+    else
+        fail_with(f, &f->err);
+}
+
+static void on_action(ag_flow *f, const ag_input *in)
+{
+    finish_flow *x = (finish_flow *)f;
+    const ag_view withhold[] = {
+        ag_str_view(&x->code), ag_view_of(x->login->verifier), ag_view_of(x->login->state),
+        ag_view_of(x->login->nonce), ag_str_view(&f->client->client_secret), { NULL, 0 }
+    };
+    if (!in->ok)
+        fail_with(f, in->err);
+    else if (!ag_token_read_done(f->client, &in->answer, withhold, &f->err))
+        fail_with(f, &f->err);
+    else if (ag_view_eq(ag_str_view(&x->login->action), AG_LIT("delete_account")))
+        ag_flow_want(f, AG_FX_LOAD, on_loaded_after_deletion);
+    else
+        ag_flow_done(f);
+}
+
+/* ---- the callback ---- */
+
 static void on_finish_metadata(ag_flow *f, const ag_input *in)
 {
     finish_flow *x = (finish_flow *)f;
@@ -226,7 +249,7 @@ static void on_finish_metadata(ag_flow *f, const ag_input *in)
         fail_with(f, in->err);
     else if (ag_callback_read(&c->env.alloc, &c->metadata, x->login, ag_str_view(&x->url), &x->code, &f->err)
              && ag_token_code_request(c, x->login, ag_str_view(&x->code), &f->request, &f->err))
-        ag_flow_want(f, AG_FX_SEND, on_tokens);
+        ag_flow_want(f, AG_FX_SEND, x->kind == AG_AUTHZ_SETTINGS ? on_action : on_tokens);
     else
         fail_with(f, &f->err);
 }

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
+#include "core/flow_app_session.h"
 #include "core/id_token.h"
 
 #define AG_OFFLINE "offline_access"
 #define AG_SCOPES "openid " AG_OFFLINE " https://authgear.com/scopes/full-access"
 #define AG_SCOPES_PRE AG_SCOPES " device_sso https://authgear.com/scopes/pre-authenticated-url"
-#define AG_CAN_REAUTHENTICATE "https://authgear.com/claims/user/can_reauthenticate"
 
 typedef struct start_flow {
     ag_flow base;
@@ -19,12 +19,6 @@ typedef struct start_flow {
     ag_str sub;                 /* whose session it is about; not there: nobody's */
     char state[AG_RANDOM_TEXT_LEN + 1];
 } start_flow;
-
-static void fail_with(ag_flow *f, ag_err_code code, const char *message)
-{
-    (void)ag_fail(&f->err, code, "%s", message);
-    ag_flow_fail(f);
-}
 
 /* The scopes; without offline_access where no new session is asked for, but another proof of the one there is. */
 static void add_scopes(const start_flow *s, ag_buf *out)
@@ -98,6 +92,13 @@ static void on_metadata(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
         return;
     }
+    if (s->kind == AG_AUTHZ_PAGE) {     /* nothing comes back */
+        if (make_url(s, NULL))
+            ag_flow_done(f);
+        else
+            ag_flow_fail(f);
+        return;
+    }
     l = make_login(s);
     if (l == NULL || !make_url(s, l)) {
         if (l != NULL)
@@ -121,7 +122,7 @@ static bool read_id_token(start_flow *s)
     bool able = false, ok;
     if (claims == NULL)
         return false;
-    if (!ag_json_bool(claims, AG_CAN_REAUTHENTICATE, &able))
+    if (!ag_json_bool(claims, AG_CLAIM_CAN_REAUTHENTICATE, &able))
         able = false;
     if (s->kind == AG_AUTHZ_REAUTHENTICATION && !able)
         ok = ag_fail(&f->err, AG_E_CANNOT_REAUTHENTICATE, "this user has nothing to reauthenticate with (can_reauthenticate)");
@@ -135,19 +136,40 @@ static bool read_id_token(start_flow *s)
     return ok;
 }
 
+/* With what is stored now. */
+static void go_on(start_flow *s)
+{
+    ag_flow *f = &s->base;
+    const bool of_user = s->kind == AG_AUTHZ_REAUTHENTICATION || s->kind == AG_AUTHZ_SETTINGS;
+    if (of_user && !read_id_token(s))
+        ag_flow_fail(f);
+    else
+        ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
+}
+
+static void on_app_session(ag_flow *f, const ag_input *in)
+{
+    if (in->ok)
+        go_on((start_flow *)f);
+    else
+        ag_flow_fail_with(f, in->err);
+}
+
 /* What is stored is read first: a damaged or foreign record shows up before the user types a password. */
 static void on_loaded(ag_flow *f, const ag_input *in)
 {
     start_flow *s = (start_flow *)f;
     const bool of_session = s->kind != AG_AUTHZ_LOGIN && s->kind != AG_AUTHZ_PROMOTION;
-    if (!ag_flow_adopt(f, in))
+    if (!ag_flow_adopt(f, in)) {
         ag_flow_fail(f);
-    else if (of_session && f->client->session.record.refresh_token.p == NULL)
-        fail_with(f, AG_E_NO_SESSION, "nobody is logged in");
-    else if (of_session && !read_id_token(s))
+    } else if (of_session && f->client->session.record.refresh_token.p == NULL) {
+        (void)ag_fail(&f->err, AG_E_NO_SESSION, "nobody is logged in");
         ag_flow_fail(f);
-    else
-        ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
+    } else if (of_session && s->kind != AG_AUTHZ_REAUTHENTICATION) {
+        ag_flow_call(f, ag_app_session_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT]), on_app_session);
+    } else {
+        go_on(s);
+    }
 }
 
 static void start_start(ag_flow *f)
@@ -166,6 +188,21 @@ static void free_start(ag_flow *f)
         ag_str_free(a, &s->params[i]);
 }
 
+/* A page may be named by its path at the endpoint. */
+static bool set_redirect_uri(start_flow *s, ag_view uri)
+{
+    const ag_client *c = s->base.client;
+    ag_buf b;
+    bool ok;
+    ag_buf_init(&b, &c->env.alloc, AG_BUF_NO_LIMIT);
+    if (s->kind == AG_AUTHZ_PAGE && uri.n > 0 && uri.p[0] == '/')
+        ag_buf_view(&b, ag_str_view(&c->endpoint));
+    ag_buf_view(&b, uri);
+    ok = ag_buf_take(&b, &s->redirect_uri);
+    ag_buf_free(&b);
+    return ok;
+}
+
 ag_flow *ag_login_start_flow(ag_client *c, const ag_authz_options *o)
 {
     static const ag_flow_type type = { sizeof(start_flow), start_start, free_start };
@@ -177,7 +214,7 @@ ag_flow *ag_login_start_flow(ag_client *c, const ag_authz_options *o)
         return NULL;
     s->kind = o->kind;
     s->max_age_s = o->max_age_s;
-    ok = ag_str_set_view(a, &s->redirect_uri, o->redirect_uri);
+    ok = set_redirect_uri(s, o->redirect_uri);
     for (i = 0; ok && i < AG_PARAM_COUNT; i++)
         ok = ag_str_set_view(a, &s->params[i], o->params[i]);
     if (ok)

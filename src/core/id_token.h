@@ -9,6 +9,7 @@
 #include "core/json.h"
 
 #define AG_ID_TOKEN_SKEW_S 300
+#define AG_CLAIM_CAN_REAUTHENTICATE "https://authgear.com/claims/user/can_reauthenticate"
 
 /* The payload as JSON, owned by the caller; NULL: e is id_token (or memory). */
 ag_json *ag_id_token_payload(const ag_alloc *a, ag_view token, ag_err *e);

@@ -123,3 +123,12 @@ bool ag_answer_fail(const ag_answer *ans, const ag_view *withhold, int64_t wall_
     e->retry_after = ag_http_retry_after(ans->headers, wall_ms);
     return false;
 }
+
+int64_t ag_answer_time(const ag_answer *ans, int64_t wall_ms)
+{
+    ag_view date;
+    int64_t s;
+    if (ag_http_header(ans->headers, "Date", &date) && ag_http_date(date, &s))
+        return s;
+    return wall_ms / 1000;
+}

@@ -41,4 +41,8 @@ bool ag_request_form(const ag_alloc *a, ag_request *r, ag_buf *body);
  * withhold: texts that must not come back in the description (NULL-p ends the list). Always false. */
 bool ag_answer_fail(const ag_answer *ans, const ag_view *withhold, int64_t wall_ms, ag_err *e);
 
+/* Seconds since 1970 as the server's clock says, if it says so, else as ours does: a wrong clock on this machine must not
+ * refuse a good token. */
+int64_t ag_answer_time(const ag_answer *ans, int64_t wall_ms);
+
 #endif

@@ -43,7 +43,8 @@ static bool finish(const ag_client *c, bool ok, ag_request *out, ag_buf *form, a
 bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, ag_request *out, ag_err *e)
 {
     ag_buf form;
-    bool ok = begin(c, "authorization_code", out, &form);
+    bool ok = begin(c, l->kind == AG_AUTHZ_SETTINGS ? "urn:authgear:params:oauth:grant-type:settings-action"
+                                                    : "authorization_code", out, &form);
     ag_form_add(&form, 0, "code", code);
     ag_form_add(&form, 0, "redirect_uri", ag_str_view(&l->redirect_uri));
     ag_form_add(&form, 0, "code_verifier", ag_view_of(l->verifier));
@@ -74,6 +75,33 @@ bool ag_token_anonymous_request(const ag_client *c, ag_view jwt, ag_request *out
     ag_buf form;
     bool ok = begin(c, "urn:authgear:params:oauth:grant-type:anonymous-request", out, &form);
     ag_form_add(&form, 0, "jwt", jwt);
+    return finish(c, ok, out, &form, e);
+}
+
+bool ag_token_id_request(const ag_client *c, ag_view access_token, ag_request *out, ag_err *e)
+{
+    ag_buf form;
+    bool ok = begin(c, "urn:authgear:params:oauth:grant-type:id-token", out, &form);
+    out->fresh = out->keep_going = false;       /* nothing is lost with an answer: the next one is as good */
+    return finish(c, ok && ag_request_bearer(&c->env.alloc, out, access_token), out, &form, e);
+}
+
+bool ag_token_exchange_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e)
+{
+    ag_buf form, origin;
+    ag_url u;
+    bool ok = begin(c, "urn:ietf:params:oauth:grant-type:token-exchange", out, &form);
+    ag_buf_init(&origin, &c->env.alloc, AG_BUF_NO_LIMIT);
+    if (ag_url_parse(ag_str_view(&c->endpoint), &u, e))
+        ag_url_write_origin(&origin, &u);
+    ag_form_add(&form, 0, "audience", (ag_view){ origin.p, origin.n });
+    ag_form_add(&form, 0, "subject_token", ag_str_view(&r->id_token));
+    ag_form_add(&form, 0, "subject_token_type", AG_LIT("urn:ietf:params:oauth:token-type:id_token"));
+    ag_form_add(&form, 0, "actor_token", ag_str_view(&r->device_secret));
+    ag_form_add(&form, 0, "actor_token_type", AG_LIT("urn:x-oath:params:oauth:token-type:device-secret"));
+    ag_form_add(&form, 0, "requested_token_type", AG_LIT("urn:authgear:params:oauth:token-type:pre-authenticated-url-token"));
+    ok = ok && !origin.bad;
+    ag_buf_free(&origin);
     return finish(c, ok, out, &form, e);
 }
 
@@ -132,6 +160,46 @@ static bool read_fields(const ag_client *c, const ag_answer *ans, const ag_json 
     return true;
 }
 
+/* The answer of the token endpoint as an object, owned by the caller; NULL: e. */
+static ag_json *read_object(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_err *e)
+{
+    ag_json *doc;
+    ag_err why;
+    if (ans->status != 200) {
+        (void)ag_answer_fail(ans, withhold, c->env.wall_ms, e);
+        return NULL;
+    }
+    doc = ag_json_parse(ans->body.p, ans->body.n, &why);
+    if (doc != NULL && ag_json_is_object(doc))
+        return doc;
+    if (doc == NULL && why.code == AG_E_MEMORY)
+        *e = why;
+    else
+        (void)bad(ans, e, doc == NULL ? why.message : "not a JSON object");
+    ag_json_free(doc);
+    return NULL;
+}
+
+bool ag_token_read_done(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_err *e)
+{
+    ag_json *doc = read_object(c, ans, withhold, e);
+    ag_json_free(doc);
+    return doc != NULL;
+}
+
+bool ag_token_read_id(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_str *id_token, ag_err *e)
+{
+    ag_json *doc = read_object(c, ans, withhold, e);
+    int got = doc == NULL ? 1 : token_field(&c->env.alloc, doc, "id_token", id_token);
+    const bool ok = doc != NULL && got == 1;
+    if (got == -2)
+        (void)ag_fail(e, AG_E_MEMORY, "no memory for an ID token");
+    else if (got != 1)
+        (void)bad(ans, e, "no usable id_token");
+    ag_json_free(doc);
+    return ok;
+}
+
 bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json *doc, ag_token_answer *out, ag_err *e)
 {
     ag_token_answer t;
@@ -146,20 +214,8 @@ bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json 
 
 bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e)
 {
-    ag_json *doc;
-    ag_err why;
-    bool ok = false;
-    if (ans->status != 200)
-        return ag_answer_fail(ans, withhold, c->env.wall_ms, e);
-    doc = ag_json_parse(ans->body.p, ans->body.n, &why);
-    if (doc == NULL && why.code == AG_E_MEMORY)
-        *e = why;
-    else if (doc == NULL)
-        (void)bad(ans, e, why.message);
-    else if (!ag_json_is_object(doc))
-        (void)bad(ans, e, "not a JSON object");
-    else
-        ok = ag_token_read_json(c, ans, doc, out, e);
+    ag_json *doc = read_object(c, ans, withhold, e);
+    const bool ok = doc != NULL && ag_token_read_json(c, ans, doc, out, e);
     ag_json_free(doc);
     return ok;
 }

@@ -14,16 +14,25 @@ typedef struct ag_token_answer {
 
 void ag_token_answer_free(const ag_alloc *a, ag_token_answer *t);
 
+/* The grant is that of the login's kind. */
 bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, ag_request *out, ag_err *e);
 bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
 /* For the client itself (RFC 6749 section 4.4); may be sent twice. */
 bool ag_token_machine_request(const ag_client *c, ag_request *out, ag_err *e);
 /* For an anonymous user: jwt is signed by the device key. */
 bool ag_token_anonymous_request(const ag_client *c, ag_view jwt, ag_request *out, ag_err *e);
+/* A new ID token of the session whose access token it is; may be sent twice. */
+bool ag_token_id_request(const ag_client *c, ag_view access_token, ag_request *out, ag_err *e);
+/* ID token and device secret for a token that opens another application's page (RFC 8693, OpenID Native SSO); the answer
+ * brings new ones of both, and the old secret is dead. e: memory. */
+bool ag_token_exchange_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
 /* withhold: the secrets of the request, see ag_answer_fail. e: oauth, server, rate_limited, invalid_response, memory. */
 bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_token_answer *out, ag_err *e);
 /* The same of tokens that stand inside another answer. */
 bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json *doc, ag_token_answer *out, ag_err *e);
+/* The same for answers that hold an ID token only, and for those of which nothing is asked but that they are one. */
+bool ag_token_read_id(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_str *id_token, ag_err *e);
+bool ag_token_read_done(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_err *e);
 /* Moves a token answer into a record: what the answer lacks stays as it was. Stamps the arrival. */
 void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r);
 

@@ -1,11 +1,13 @@
 /* core_login: the flows that go through the browser, made and asked for what came of them.
  * Must never show a verifier or a nonce to Lua. */
+#include "core/flow_id_token.h"
 #include "core/flow_login.h"
+#include "core/id_token.h"
 #include "lua/core_private.h"
 
 static ag_authz_kind check_kind(lua_State *L, int i)
 {
-    static const char *const names[] = { "login", "promotion", "reauthentication", "settings", NULL };
+    static const char *const names[] = { "login", "promotion", "reauthentication", "settings", "page", NULL };
     return (ag_authz_kind)luaL_checkoption(L, i, NULL, names);
 }
 
@@ -47,6 +49,42 @@ static int l_login_finish_flow(lua_State *L)
     return ag_lua_own_flow(L, u, ag_login_finish_flow(c, url, kind));
 }
 
+static int l_id_token_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_id_token_flow(c));
+}
+
+/* id_token_facts(client) -> can_reauthenticate, auth_time (seconds since 1970 or nil), as the session's ID token has them */
+static int l_id_token_facts(lua_State *L)
+{
+    const ag_client *c = ag_lua_check_client(L, 1);
+    ag_json *claims;
+    ag_err ignored;
+    bool able = false;
+    double auth_time = 0;
+    claims = ag_id_token_payload(&c->env.alloc, ag_str_view(&c->session.record.id_token), &ignored);
+    if (claims == NULL || !ag_json_bool(claims, AG_CLAIM_CAN_REAUTHENTICATE, &able))
+        able = false;
+    if (claims == NULL || !ag_json_number(claims, "auth_time", &auth_time))
+        auth_time = 0;
+    ag_json_free(claims);
+    lua_pushboolean(L, able);
+    if (auth_time > 0)
+        lua_pushnumber(L, (lua_Number)auth_time);
+    else
+        lua_pushnil(L);
+    return 2;
+}
+
+/* id_token(client) -> the session's ID token as it stands | nil */
+static int l_id_token(lua_State *L)
+{
+    ag_lua_push_view(L, ag_str_view(&ag_lua_check_client(L, 1)->session.record.id_token));
+    return 1;
+}
+
 /* login_claims(flow) -> claims, partial */
 static int l_login_claims(lua_State *L)
 {
@@ -74,6 +112,9 @@ static int l_login_cancel(lua_State *L)
 static const luaL_Reg functions[] = {
     { "login_start_flow", l_login_start_flow },
     { "login_finish_flow", l_login_finish_flow },
+    { "id_token_flow", l_id_token_flow },
+    { "id_token", l_id_token },
+    { "id_token_facts", l_id_token_facts },
     { "login_claims", l_login_claims },
     { "login_url", l_login_url },
     { "login_cancel", l_login_cancel },

@@ -103,4 +103,12 @@ end
 function Attempt.close()
 end
 
+--- Prints the URL of a page from which nothing comes back.
+---@param url string
+---@return true
+function M.show(url)
+  io.stderr:write("Open this address in a browser:\n\n  ", url, "\n\n")
+  return true
+end
+
 return M

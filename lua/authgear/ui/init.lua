@@ -82,4 +82,29 @@ function M.choose(option)
     .. (type(option) == "string" and ("%q"):format(option:sub(1, 40)) or "a " .. type(option)), 2)
 end
 
+-- A function of the user's that shows a page: it need not give anything back.
+local function show_own(fn, url)
+  local ok, shown, why = protect(fn, { url = url })
+  if not ok then
+    return nil, "user_code", "the ui function raised an error", shown
+  elseif shown == false or (shown == nil and why ~= nil) then
+    return nil, "user_code", "the ui function could not show the page", why
+  end
+  return true
+end
+
+--- Shows a page from which nothing comes back.
+---@param option nil|"browser"|"console"|fun(request: { url: string }): any, any
+---@param url string
+---@return true|nil shown
+---@return string|nil code "browser", "user_code", "memory"
+---@return string|nil message
+---@return any cause
+function M.show(option, url)
+  if type(option) == "function" then
+    return show_own(option, url)
+  end
+  return M.choose(option).show(url)
+end
+
 return M

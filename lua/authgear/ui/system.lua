@@ -154,6 +154,21 @@ function Attempt:run(request)
   return nil, code, message, retryable, cause
 end
 
+--- Opens the browser with a page from which nothing comes back.
+---@param url string
+---@return true|nil shown
+---@return string|nil code "browser", "memory"
+---@return string|nil message
+function M.show(url)
+  local opened, code, message = loopback.open_browser(url)
+  if opened then
+    return true
+  elseif code == "browser" then
+    return open_failed(message)
+  end
+  return nil, code, message
+end
+
 --- Ends it: the port is free again. Any number of times.
 function Attempt:close()
   self.listener:close()

@@ -27,11 +27,19 @@ function request(dev, url, { method = 'GET', headers = {}, body } = {}) {
 
 const isOwn = (dev, url) => dev.issuers().some((issuer) => url.startsWith(`${issuer}/`));
 
-async function follow(dev, start, headers) {
+/** The one cookie that is kept from hop to hop: who the server's pages take the browser for. */
+function keepCookie(headers, answer) {
+  const cookie = [answer.headers['set-cookie']].flat().find((one) => one?.startsWith('app_session='));
+  return cookie ? { ...headers, cookie: cookie.split(';')[0] } : headers;
+}
+
+async function follow(dev, start, firstHeaders) {
+  let headers = firstHeaders;
   let url = start;
   for (let hop = 0; hop < MAX_HOPS; hop += 1) {
     const answer = await request(dev, url, { headers });
     const { location } = answer.headers;
+    headers = keepCookie(headers, answer);
     if (!location) return { status: answer.status, url, body: answer.body };
     const next = /^[a-z][a-z0-9+.-]*:/i.test(location) ? location : new URL(location, url).href;
     if (!isOwn(dev, next)) return { status: answer.status, location: next };

@@ -33,7 +33,7 @@ export function accessTokenPayload({ user, session, issuer, scope, exp, amr }) {
   };
 }
 
-export function idTokenPayload({ user, session, issuer, amr, nonce }) {
+export function idTokenPayload({ user, session, issuer, amr, nonce, more }) {
   const now = Math.floor(Date.now() / 1000);
   return {
     ...(amr ? { amr } : {}),
@@ -44,6 +44,7 @@ export function idTokenPayload({ user, session, issuer, amr, nonce }) {
     iat: now,
     iss: issuer,
     ...(nonce ? { nonce } : {}),
+    ...more,
     sid: Buffer.from(`offline_grant:${session.id}`).toString('base64url'),
     sub: user.sub,
   };

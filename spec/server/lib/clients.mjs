@@ -22,6 +22,8 @@ const CLIENTS = [
   { client_id: 'short_norotate', ttl: 3 },
   { client_id: 'opaque', ttl: 1800, opaque: true },
   { client_id: 'confidential', ttl: 1800, client_secret: 'confidentialsecret' },
+  // A web application that is opened by pre-authenticated URL.
+  { client_id: 'webapp', ttl: 1800 },
   { client_id: 'm2m', ttl: 1800, client_secret: 'm2msecret', machine: true },
 ];
 

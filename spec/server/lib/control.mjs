@@ -48,7 +48,7 @@ function users(dev, body) {
     claims: 'claims', custom_attributes: 'customAttributes',
   };
   for (const [from, to] of Object.entries(fields)) if (body[from] !== undefined) user[to] = body[from];
-  return { name: user.name, sub: user.sub };
+  return { name: user.name, sub: user.sub, actions: user.actions };
 }
 
 function clients(dev, body) {

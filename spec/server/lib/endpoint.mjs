@@ -3,6 +3,7 @@
 import { userInfo } from './claims.mjs';
 import { NO_STORE, rewriteRequest, send, sendApiError, sendJson } from './http.mjs';
 import { randomHex, randomText } from './keys.mjs';
+import { EXCHANGE_GRANT, authorizeOwn, exchange, formForProvider, settingsPage } from './pages.mjs';
 import { resolve } from './resolver.mjs';
 
 const TARGETS = {
@@ -18,6 +19,7 @@ const TARGETS = {
 
 export function targetOf(path) {
   if (TARGETS[path]) return TARGETS[path];
+  if (path === '/settings' || path.startsWith('/settings/')) return 'settings';
   return path.startsWith('/oauth2/authorize') || path.startsWith('/_internals/') ? 'authorize' : 'other';
 }
 
@@ -114,16 +116,29 @@ async function inTurn(dev, key, act) {
   }
 }
 
+function sendInvalidGrant(res, info) {
+  info.outcome = { error: 'invalid_grant' };
+  send(res, 400, { 'Content-Type': 'application/json', ...NO_STORE },
+    JSON.stringify({ error: 'invalid_grant', error_description: 'invalid authorization code' }));
+}
+
 async function toProvider(dev, req, res, url, info) {
   const headers = { ...req.headers };
+  let { body } = info;
   if (info.target === 'token') {
+    const form = formForProvider(dev, info.form);
+    if (!form) {
+      sendInvalidGrant(res, info);
+      return;
+    }
+    if (form !== info.form) body = Buffer.from(new URLSearchParams(form).toString());
     // A bearer token here belongs to Authgear's grants; oidc-provider would take it for client authentication.
     if (info.bearer) delete headers.authorization;
     headers.accept = 'application/json';
   } else {
     headers.cookie = dev.login.cookiesFor(req, url, info);
   }
-  const forwarded = rewriteRequest(req, { headers, body: info.body });
+  const forwarded = rewriteRequest(req, { headers, body, url: info.rewritten ? `${url.pathname}${url.search}` : req.url });
   forwarded.info = info;
   const act = () => dev.callback(forwarded, res);
   if (info.form?.refresh_token) await inTurn(dev, info.form.refresh_token.split('.')[0], act);
@@ -139,11 +154,14 @@ export function endpointHandler(dev) {
       case 'revoke': await revoke(dev, res, info); return;
       case 'app_session_token': await appSessionToken(dev, res, info); return;
       case 'resolve': resolve(dev, req, res, info); return;
+      case 'settings': settingsPage(dev, req, res); return;
       case 'other':
         sendApiError(res, 404, 'NotFound', 'ResourceNotFound', 'specified resource is not configured');
         return;
       default:
-        if (url.pathname.startsWith('/_internals/')) await dev.login.entry(req, res, url, info);
+        if (info.grant === EXCHANGE_GRANT) exchange(dev, req, res, info);
+        else if (url.pathname === '/oauth2/authorize' && authorizeOwn(dev, res, url, info)) return;
+        else if (url.pathname.startsWith('/_internals/')) await dev.login.entry(req, res, url, info);
         else await toProvider(dev, req, res, url, info);
     }
   };

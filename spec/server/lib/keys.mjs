@@ -36,7 +36,9 @@ export function randomText(length = 32) {
 
 export const randomHex = (bytes) => randomBytes(bytes).toString('hex');
 
+export const sha256Hex = (text) => createHash('sha256').update(text).digest('hex');
+
 /** How a token appears in the log: enough to tell two apart, nothing to use it with. */
 export function fingerprint(token) {
-  return token ? createHash('sha256').update(token).digest('hex').slice(0, 16) : undefined;
+  return token ? sha256Hex(token).slice(0, 16) : undefined;
 }

@@ -5,6 +5,7 @@ import Provider, { errors, interactionPolicy } from 'oidc-provider';
 import { AMR, accessTokenPayload, idTokenPayload, machineTokenPayload } from './claims.mjs';
 import { RESOURCES, toMetadata } from './clients.mjs';
 import { randomText, signJwt } from './keys.mjs';
+import { deviceClaims } from './pages.mjs';
 import { adapter } from './store.mjs';
 import { ID_TOKEN_GRANT, idTokenGrant, shapeAnswers } from './shape.mjs';
 
@@ -17,7 +18,7 @@ const LONG = 365 * 24 * 3600;
 // Read by our own pages; oidc-provider drops parameters that it isn't told of.
 const EXTRA_PARAMS = [
   'x_state', 'x_sso_enabled', 'x_suppress_idp_session_cookie', 'x_color_scheme', 'x_page', 'x_oauth_provider_alias',
-  'x_authentication_flow_group', 'x_dev_user',
+  'x_authentication_flow_group', 'x_settings_action', 'x_settings_action_query', 'x_dev_user',
 ];
 
 function fail(error, description) {
@@ -72,6 +73,15 @@ function customizeJwt(dev, ctx, token, jwt) {
   ctx.req.info.exp = exp;
 }
 
+/** A user who logs in once more for a session that there is has done so for that session as well. */
+function noteReauthentication(dev, ctx, sub) {
+  const hint = ctx.oidc.params.id_token_hint;
+  if (!hint || ctx.oidc.params.x_settings_action) return;
+  const { sid } = JSON.parse(Buffer.from(hint.split('.')[1], 'base64url').toString());
+  const session = dev.state.sessions.get(Buffer.from(sid ?? '', 'base64url').toString().replace(/^offline_grant:/, ''));
+  if (session?.sub === sub) session.authTime = ctx.oidc.session.loginTs;
+}
+
 /** Every login is a grant of its own, with all that was asked for: there is no consent page. */
 async function newGrant(dev, ctx) {
   const { account, client, params, provider } = ctx.oidc;
@@ -79,6 +89,7 @@ async function newGrant(dev, ctx) {
   grant.addOIDCScope(params.scope ?? 'openid');
   grant.addResourceScope(dev.issuerOf(ctx.req), params.scope ?? 'openid');
   await grant.save();
+  noteReauthentication(dev, ctx, account.accountId);
   dev.state.sessions.set(grant.jti, {
     id: grant.jti, clientId: client.clientId, sub: account.accountId, revoked: false,
     authTime: ctx.oidc.session.loginTs, scope: params.scope,
@@ -184,7 +195,7 @@ function patchIdToken(dev, provider) {
     const user = dev.state.usersBySub.get(session.sub);
     return signJwt(dev.key, idTokenPayload({
       user, session, issuer: dev.issuerOf(this.ctx.req), amr: amrOf(this.ctx),
-      nonce: this.ctx.oidc.entities.AuthorizationCode?.nonce,
+      nonce: this.ctx.oidc.entities.AuthorizationCode?.nonce, more: deviceClaims(session),
     }));
   };
 }

@@ -4,6 +4,7 @@ import { errors } from 'oidc-provider';
 import { idTokenPayload } from './claims.mjs';
 import { NO_STORE } from './http.mjs';
 import { fingerprint, signJwt } from './keys.mjs';
+import { SETTINGS_GRANT, deviceClaims, noteCode } from './pages.mjs';
 
 export const ID_TOKEN_GRANT = 'urn:authgear:params:oauth:grant-type:id-token';
 
@@ -13,7 +14,9 @@ export async function idTokenGrant(dev, ctx) {
   if (!record?.sessionId) throw new errors.InvalidGrant('invalid session');
   const session = dev.state.sessions.get(record.sessionId);
   const user = dev.state.usersBySub.get(session.sub);
-  ctx.body = { id_token: signJwt(dev.key, idTokenPayload({ user, session, issuer: dev.issuerOf(ctx.req) })) };
+  ctx.body = {
+    id_token: signJwt(dev.key, idTokenPayload({ user, session, issuer: dev.issuerOf(ctx.req), more: deviceClaims(session) })),
+  };
 }
 
 function grantErrorText(dev, { error, error_description: description }, form) {
@@ -51,6 +54,8 @@ function shapeTokens(dev, ctx) {
     });
   }
   if (grant) delete body.scope;
+  const session = dev.state.sessions.get(grant?.jti);
+  if (session?.deviceSecret && info.form.grant_type === 'authorization_code') body.device_secret = session.deviceSecret;
   info.outcome = { session: grant?.jti };
   if (info.form.grant_type === 'refresh_token') {
     info.outcome.rotated = dev.state.rotates(info.client);
@@ -84,11 +89,13 @@ export async function shapeAnswers(dev, ctx, next) {
   ctx.set(NO_STORE);
   if (ctx.path === '/oauth2/token') {
     if (ctx.body?.error) shapeTokenError(dev, ctx);
+    else if (ctx.status === 200 && ctx.req.info.form.grant_type === SETTINGS_GRANT) ctx.body = {};
     else if (ctx.status === 200) shapeTokens(dev, ctx);
     if (ctx.body && typeof ctx.body === 'object') ctx.set('Content-Type', 'application/json');
     ctx.remove('WWW-Authenticate');
   } else if (ctx.response.get('location')) {
     shapeRedirect(ctx);
+    await noteCode(dev, ctx, ctx.response.get('location'));
     // The first hop, to the server's own pages, was seen as a 302; those to the client as a 303.
     if (ctx.response.get('location').includes('/_internals/')) ctx.status = 302;
     dev.login.shapeCookies(ctx);

@@ -15,6 +15,10 @@ export class State {
     this.sessions = new Map();
     this.tokens = new Map();
     this.appSessionTokens = new Map();
+    // Of pages.mjs: codes of settings actions, tokens of pre-authenticated URLs, and browsers that either has logged in.
+    this.actionCodes = new Map();
+    this.preAuthenticatedTokens = new Map();
+    this.browserSessions = new Map();
     this.resetSettings();
   }
 
@@ -32,7 +36,7 @@ export class State {
       const at = new Date(Date.now()).toISOString();
       user = {
         name, sub: randomUUID(), created: at, anonymous: false, verified: false, canReauthenticate: true,
-        roles: [], claims: {}, customAttributes: {},
+        roles: [], claims: {}, customAttributes: {}, actions: [],
       };
       this.users.set(name, user);
       this.usersBySub.set(user.sub, user);

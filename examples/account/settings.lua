@@ -1,0 +1,26 @@
+-- Let the user change something about the account: one page of the server's, and back; or all of its settings.
+local authgear = require "authgear"
+
+assert(authgear.configure {
+  endpoint = os.getenv "AUTHGEAR_ENDPOINT",
+  client_id = os.getenv "AUTHGEAR_CLIENT_ID",
+  storage = "file",
+})
+
+local redirect_uris = { os.getenv "AUTHGEAR_REDIRECT_URI" or "http://127.0.0.1:8989/callback" }
+
+local ok, err = authgear.change_password { redirect_uris = redirect_uris }
+if ok then
+  print "the password is another one now"
+elseif err.oauth_error == "access_denied" then
+  print "the user changed their mind"
+else
+  error(err)
+end
+
+-- All settings: the browser opens, logged in; nothing comes back.
+assert(authgear.open "settings")
+
+-- When the account is deleted nobody is logged in any more.
+assert(authgear.delete_account { redirect_uris = redirect_uris })
+print(authgear.session_state())

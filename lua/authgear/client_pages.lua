@@ -1,0 +1,93 @@
+--- The client's calls that open web pages as who is logged in here. Must never keep state outside the client, nor say a URL
+-- with a token in it to anyone but the caller and the browser.
+local check = require "authgear.check"
+local clients = require "authgear.client"
+local errors = require "authgear.errors"
+local kinds = require "authgear.kinds"
+local lazy = require "authgear.lazy"
+
+local login = lazy "authgear.login"
+
+---@class authgear.Client
+local Client = clients.Client
+local not_configured = clients.not_configured
+
+---@class authgear.PageOptions
+---@field ui_locales string|nil e.g. "fr-CA en"
+---@field color_scheme "light"|"dark"|nil
+
+---@class authgear.OpenOptions : authgear.PageOptions
+---@field ui nil|"browser"|"console"|fun(request: { url: string }): any, any how the page is shown: the system's browser (where there
+--- is one), the URL printed, or by a function of yours, which gives false, or nil and a reason, when it could not
+
+local PAGE = { ui_locales = "text", color_scheme = kinds.one_of { "light", "dark" } }
+local OPEN = { ui = kinds.one_of({ "browser", "console" }, true), ui_locales = PAGE.ui_locales, color_scheme = PAGE.color_scheme }
+local PAGES = { settings = "/settings", identities = "/settings/identities" }
+
+local function make(runtime, uri, options)
+  local page, err = login.begin(runtime, "page", {
+    redirect_uri = uri, prompt = "none", ui_locales = options and options.ui_locales, color_scheme = options and options.color_scheme,
+  })
+  return page and page.url, err
+end
+
+local function show(runtime, uri, options)
+  local url, err = make(runtime, uri, options)
+  if not url then
+    return nil, err
+  end
+  local shown, code, message, cause = require("authgear.ui").show(options and options.ui, url)
+  if shown then
+    return true
+  end
+  err = errors.new(code, message)
+  err.cause = cause
+  return nil, err
+end
+
+--- Opens a page in the browser, where the user is logged in as here: the server logs the browser in and sends it on to url,
+--- which has to be one that it lets you use.
+---@param url string
+---@param options authgear.OpenOptions|nil
+---@return boolean|nil ok
+---@return authgear.Error|nil err `no_session`, `session_revoked`, `browser`, `user_code`, `oauth`, `invalid_url`, `network`, ...
+function Client:open_url(url, options)
+  check.value("open_url", 1, "url", url, "text")
+  check.options("open_url", 2, options, OPEN)
+  local runtime = self._runtime
+  if not runtime then
+    return not_configured(self)
+  end
+  return show(runtime, url, options)
+end
+
+--- Opens one of the server's own pages: the account's "settings", or its "identities".
+---@param page "settings"|"identities"
+---@param options authgear.OpenOptions|nil
+---@return boolean|nil ok
+---@return authgear.Error|nil err as open_url
+function Client:open(page, options)
+  check.value("open", 1, "page", page, kinds.key_of(PAGES))
+  check.options("open", 2, options, OPEN)
+  local runtime = self._runtime
+  if not runtime then
+    return not_configured(self)
+  end
+  return show(runtime, PAGES[page], options)
+end
+
+--- The URL that open and open_url open, for hosts that show pages themselves. It logs in whoever opens it, once, within
+--- minutes: use it at once, and show it to nobody.
+---@param page string "settings", "identities", or a URL
+---@param options authgear.PageOptions|nil
+---@return string|nil url
+---@return authgear.Error|nil err as open_url
+function Client:make_page_url(page, options)
+  check.value("make_page_url", 1, "page", page, "text")
+  check.options("make_page_url", 2, options, PAGE)
+  local runtime = self._runtime
+  if not runtime then
+    return not_configured(self)
+  end
+  return make(runtime, PAGES[page] or page, options)
+end
