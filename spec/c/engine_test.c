@@ -1,6 +1,7 @@
 /* engine_test: the engine under two threads, as ThreadSanitizer and valgrind are to see it: requests, cancelling at
  * any moment, name servers that do not answer, the end in the middle of everything, memory that runs out, forks. */
 #include <dlfcn.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <pthread.h>
 
@@ -323,20 +324,38 @@ static void out_of_memory(ag_settings *s)
 
 /* --- back-pressure ------------------------------------------------------------ */
 
-static void slow_consumer(ag_settings *s)
+/* Bytes that this process has allocated, libcurl's and OpenSSL's among them; where another allocator stands in for the
+ * C library's, ours. */
+static size_t allocated(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return (size_t)ag_alloc_test_bytes();
+#else
+    const struct mallinfo2 m = mallinfo2();
+    const size_t all = m.uordblks + m.hblkhd;
+    return all > 0 ? all : (size_t)ag_alloc_test_bytes();
+#endif
+}
+
+static void slow_consumer(ag_settings *s, const char *kind, size_t mb)
 {
     ag_engine *g = new_engine();
-    ag_transfer_request r = et_get(s, et_url("tls", "/mb/64"));
-    long before = ag_alloc_test_bytes(), most = 0;
-    size_t total = 0;
+    size_t total = 0, before, most;
+    char path[20];
+    ag_transfer_request r;
     ag_step step;
     ag_job *j;
     ag_err e;
+    (void)et_status(g, s, et_url(kind, "/zero")); /* what each thread of ours has is not meant */
+    before = most = allocated();
+    (void)snprintf(path, sizeof path, "/mb/%zu", mb);
+    r = et_get(s, et_url(kind, path));
     r.stream = true;
+    r.timeout = 0;
     j = ag_engine_submit(g, &r, &e);
     while ((step = ag_job_step(j)) != AG_STEP_DONE && step != AG_STEP_ERROR) {
-        long held = ag_alloc_test_bytes() - before;
-        most = held > most ? held : most;
+        size_t now = allocated();
+        most = now > most ? now : most;
         if (step == AG_STEP_HEADERS)
             ag_job_accept(j, AG_ACCEPT_STREAM);
         if (step == AG_STEP_CHUNK) {
@@ -349,9 +368,9 @@ static void slow_consumer(ag_settings *s)
         while (ag_engine_ready(g) != NULL)
             ;
     }
-    printf("# %ld KiB at most\n", most / 1024);
-    OK(step == AG_STEP_DONE && total == 64u * 1024 * 1024 && most < 2 * 1024 * 1024,
-       "a large body into a slow consumer stays under 2 MiB");
+    printf("# %zu MB: %zu KiB at most\n", mb, (most - before) / 1024);
+    OK(step == AG_STEP_DONE && total == mb * 1024 * 1024 && most - before < 2 * 1024 * 1024,
+       tap_name("a large body into a slow consumer stays under 2 MiB, libcurl's and OpenSSL's included", kind));
     OK(strcmp(ag_job_http_version(j), "1.1") == 0, "on a connection of its own");
     ag_job_close(j);
     end_engine(g);
@@ -436,6 +455,7 @@ int main(void)
     const char *count = getenv("AUTHGEAR_CANCELS");
     ag_settings *s;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    (void)mallopt(M_ARENA_MAX, 1); /* mallinfo2 sees one */
     if (!OK(et_serve(), "the server"))
         return tap_end();
     s = et_settings();
@@ -448,7 +468,8 @@ int main(void)
     dead_names(s);
     deadlines(s);
     stops_in_the_middle(s);
-    slow_consumer(s);
+    slow_consumer(s, "http", soak ? 1024 : 64);
+    slow_consumer(s, "tls", soak ? 1024 : 64);
     forks(s);
     out_of_memory(s);
     random_cancels(s, count != NULL ? atoi(count) : soak ? 10000 : 1000);

@@ -39,4 +39,13 @@ function steady.check(do_it, times)
   end
 end
 
+--- Bytes that are held at this moment, to the byte and whatever the system's allocator keeps of what it was given back:
+--- Lua's live objects, and what the transfers have allocated. (What libcurl and OpenSSL hold: spec/c/engine_test.c.)
+function steady.held()
+  collectgarbage()
+  collectgarbage()
+  local _, _, bytes = require("authgear.curl").test_alloc(0)
+  return bytes + collectgarbage "count" * 1024
+end
+
 return steady

@@ -3,19 +3,7 @@
 #include "lua/core_private.h"
 
 #ifdef AG_TEST
-#include "core/alloc_test.h"
-
-/* test_alloc(n): the n-th allocation from now fails (0: none, -n: all after it too) -> allocations since the
- * last call, blocks and bytes in use now */
-static int l_test_alloc(lua_State *L)
-{
-    long count = ag_alloc_test_count();
-    ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
-    lua_pushinteger(L, (lua_Integer)count);
-    lua_pushinteger(L, (lua_Integer)ag_alloc_test_blocks());
-    lua_pushinteger(L, (lua_Integer)ag_alloc_test_bytes());
-    return 3;
-}
+#include "lua/test_alloc.h"
 
 /* Lua's allocator while one of its allocations is to fail: twice, since newer Luas collect garbage and try again. */
 static struct {
@@ -59,7 +47,7 @@ static int l_test_lua_alloc(lua_State *L)
 
 void ag_lua_core_test(lua_State *L)
 {
-    lua_pushcfunction(L, l_test_alloc);
+    lua_pushcfunction(L, ag_lua_test_alloc);
     lua_setfield(L, -2, "test_alloc");
     lua_pushcfunction(L, l_test_lua_alloc);
     lua_setfield(L, -2, "test_lua_alloc");

@@ -18,12 +18,12 @@
 #include <lua.h>
 
 #include "core/alloc.h"
-#include "core/alloc_test.h"
 #include "core/err.h"
 #include "io/curl_global.h"
 #include "io/transfer.h"
 #include "lua/compat.h"
 #include "lua/curl_private.h"
+#include "lua/test_alloc.h"
 
 #define POOL "authgear.curl.pool"
 #define TRANSFER "authgear.curl.transfer"
@@ -263,17 +263,6 @@ static int module_version(lua_State *L)
     return 1;
 }
 
-#ifdef AG_TEST
-/* test_alloc(n): the n-th allocation from now fails (0: none) -> allocations since the last call */
-static int module_test_alloc(lua_State *L)
-{
-    long count = ag_alloc_test_count();
-    ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
-    lua_pushinteger(L, (lua_Integer)count);
-    return 1;
-}
-#endif
-
 AG_EXPORT int luaopen_authgear_curl(lua_State *L);
 
 int luaopen_authgear_curl(lua_State *L)
@@ -290,7 +279,7 @@ int luaopen_authgear_curl(lua_State *L)
                                        { "engine", ag_lua_curl_engine },
                                        { "version", module_version },
 #ifdef AG_TEST
-                                       { "test_alloc", module_test_alloc },
+                                       { "test_alloc", ag_lua_test_alloc },
 #endif
                                        { NULL, NULL } };
     ag_lua_newclass(L, POOL, pool);

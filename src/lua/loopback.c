@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/alloc_test.h"
 #include "core/err.h"
 #include "io/browser.h"
 #include "io/listener.h"
 #include "lua/compat.h"
+#include "lua/test_alloc.h"
 
 #define LISTENER "authgear.loopback.listener"
 #define MAX_WAIT 3600.0     /* seconds */
@@ -205,15 +205,6 @@ static int l_test_connections(lua_State *L)
     lua_pushinteger(L, n);
     return 1;
 }
-
-/* test_alloc(n): the n-th allocation from now fails (0: none) -> allocations since the last call */
-static int l_test_alloc(lua_State *L)
-{
-    long count = ag_alloc_test_count();
-    ag_alloc_test_set((long)luaL_optinteger(L, 1, 0));
-    lua_pushinteger(L, (lua_Integer)count);
-    return 1;
-}
 #endif
 
 /* ---- the browser ---- */
@@ -257,7 +248,7 @@ static const luaL_Reg functions[] = {
     { "open_browser", l_open_browser },
     { "has_browser", l_has_browser },
 #ifdef AG_TEST
-    { "test_alloc", l_test_alloc },
+    { "test_alloc", ag_lua_test_alloc },
 #endif
     { NULL, NULL }
 };
