@@ -7,8 +7,6 @@ local loops = require "spec.support.loops"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 
-local SLOW = "/api/slow?ms=200"
-
 local here, elsewhere = loops.all()
 for _, name in ipairs(elsewhere) do
   print("no package of " .. name .. " for this Lua: left out")
@@ -43,9 +41,9 @@ for _, row in ipairs(here) do
       return assert(sdk.client(dev, all))
     end
 
-    -- Counts how often the others got their turn while fn ran.
-    local function ticks_during(fn)
-      local ticks, over = 0, false
+    -- Runs fn while another coroutine counts its turns; with the fifth, enough() is called. Raises if fn was over before.
+    local function beside(fn, enough)
+      local turns, over = 0, false
       run(function()
         local ok, raised = protect(fn)
         over = true
@@ -53,10 +51,17 @@ for _, row in ipairs(here) do
       end, function()
         while not over do
           loop.sleep(0.002)
-          ticks = ticks + 1
+          turns = turns + 1
+          if turns == 5 and not over then
+            enough()
+          end
         end
       end)
-      return ticks
+      assert.is_true(turns >= 5, "only " .. turns .. " turns")
+    end
+
+    local function release()
+      dev:release()
     end
 
     setup(function()
@@ -87,21 +92,27 @@ for _, row in ipairs(here) do
     end)
 
     it("the others go on while a call waits", function()
-      local ticks = ticks_during(function()
-        assert.equal(200, assert(client:fetch(dev.app .. SLOW)).status)
-      end)
-      assert.is_true(ticks >= 5, "only " .. ticks)
+      dev:fault { target = "app", kind = "hold" }
+      beside(function()
+        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+      end, release)
     end)
 
     it("calls wait side by side", function()
+      dev:fault { target = "app", kind = "hold", times = 5 }
       local under_way, most = 0, 0
       local function one()
         under_way = under_way + 1
         most = math.max(most, under_way)
-        assert.equal(200, assert(client:fetch(dev.app .. SLOW)).status)
+        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
         under_way = under_way - 1
       end
-      run(one, one, one, one, one)
+      run(one, one, one, one, one, function()
+        while under_way < 5 or #dev:log { event = "received", target = "app" } < 5 do
+          loop.sleep(0.002)
+        end
+        dev:release()
+      end)
       assert.equal(5, most)
       assert.equal(0, under_way)
     end)
@@ -123,22 +134,23 @@ for _, row in ipairs(here) do
 
     it("the others go on during a slow refresh", function()
       clock.ahead = 3600
-      dev:fault { target = "token", kind = "slow", ms = 200 }
-      local ticks = ticks_during(function()
+      dev:fault { target = "token", kind = "hold" }
+      beside(function()
         assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-      end)
-      assert.is_true(ticks >= 5, "only " .. ticks)
+      end, release)
       assert.equal(1, sdk.refreshes(dev))
     end)
 
     it("a caller that gives up does not end the refresh", function()
       clock.ahead = 3600
-      dev:fault { target = "token", kind = "slow", ms = 300 }
+      dev:fault { target = "token", kind = "hold" }
       local before = client:access_token()
       run(function()
         local response, err = client:fetch(dev.app .. "/api/hello", { timeout = 0.1 })
         assert.is_nil(response)
         assert.equal("timeout", err.code)
+        assert.equal(before, client:access_token())
+        dev:release()
       end)
       assert.not_equal(before, client:access_token())
       assert.equal(1, sdk.refreshes(dev))
@@ -217,19 +229,19 @@ for _, row in ipairs(here) do
 
     it("a slow consumer holds up the sender, not the others", function()
       local size, got, looked = 24 * 1024 * 1024, 0, nil
-      local ticks = ticks_during(function()
+      beside(function()
         local response = assert(client:fetch(dev.app .. "/api/big?n=" .. size, { sink = function(piece)
           got = got + #piece
-          if not looked then
-            loop.sleep(0.2)
-            looked = dev:log { event = "answered", target = "app" }
+          while not looked do
+            loop.sleep(0.02)
           end
         end }))
         assert.equal(200, response.status)
+      end, function()
+        looked = dev:log { event = "answered", target = "app" }
       end)
       assert.equal(size, got)
       assert.same({}, looked)
-      assert.is_true(ticks >= 5, "only " .. ticks)
     end)
 
     it("a body is sent in pieces that come slowly", function()

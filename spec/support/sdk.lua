@@ -105,9 +105,9 @@ function sdk.refresh_token(record)
   return record and record:match '"refresh_token":"([^"]+)"'
 end
 
---- Tries `look` until it gives something true, which is returned; raises after `seconds` (10).
+--- Tries `look` until it gives something true, which is returned; raises after `seconds` (60: only to end a failure).
 function sdk.poll(what, look, seconds)
-  local last = core.now() + (seconds or 10)
+  local last = core.now() + (seconds or 60)
   while true do
     local value = look()
     if value then

@@ -4,6 +4,7 @@
 
 local http = require "spec.support.http"
 local json = require "dkjson"
+local socket = require "socket"
 
 local server = {}
 local Server = {}
@@ -121,6 +122,15 @@ end
 --- Orders a fault (see spec/server/README.md); returns it with its id.
 function Server:fault(fault)
   return self:control("/faults", fault)[1]
+end
+
+--- Lets the requests go on that the fault `hold` holds. Waits until there is one.
+function Server:release()
+  local last = socket.gettime() + 30
+  while self:control("/release", {}).released == 0 do
+    assert(socket.gettime() < last, "no request came that could have been held")
+    socket.sleep(0.002)
+  end
 end
 
 function Server:faults()

@@ -85,6 +85,7 @@ const ROUTES = {
   'GET /faults': (dev) => dev.faults.list,
   'POST /faults': (dev, body) => (Array.isArray(body) ? body : [body]).map((fault) => dev.faults.add(fault)),
   'DELETE /faults': (dev) => { dev.faults.clear(); return {}; },
+  'POST /release': (dev) => ({ released: dev.faults.release() }),
   'POST /session': (dev, body) => makeSession(dev, body),
   'GET /sessions': sessions,
   'POST /revoke': async (dev, body) => ({ revoked: await dev.revoke(dev.state.sessionsWhere(body)) }),

@@ -6,19 +6,37 @@ import { capture } from './http.mjs';
 
 const KINDS = new Set([
   'slow', 'hang', 'reset', 'close', 'close_kept', 'truncate', 'garbage', 'not_http', 'status', '429', 'drip',
-  'empty', 'big', 'redirect', 'answer', 'patch',
+  'empty', 'big', 'redirect', 'answer', 'patch', 'hold',
 ]);
 /** These spoil an answer, so there must be one. */
 const NEEDS_ANSWER = new Set(['truncate', 'drip', 'patch']);
 
+/** These change nothing but when the answer comes. */
+const LATE = new Set(['slow', 'hold']);
+
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 export class Faults {
-  constructor() { this.clear(); }
+  constructor() {
+    this.held = [];
+    this.clear();
+  }
 
   clear() {
     this.list = [];
     this.next = 0;
+    this.release();
+  }
+
+  /** Requests that are held wait here. */
+  hold() { return new Promise((resolve) => { this.held.push(resolve); }); }
+
+  /** Lets all that are held go on: how many. */
+  release() {
+    const all = this.held;
+    this.held = [];
+    for (const go of all) go();
+    return all.length;
   }
 
   add(fault) {
@@ -138,10 +156,6 @@ async function spoil(fault, req, res, body) {
     case 'truncate': truncate(req, res, body, fault); return;
     case 'drip': await dripOut(res, body, fault); return;
     case 'patch': res.removeHeader('Content-Length'); end(res, res.statusCode, {}, jsonPatch(body, fault.patch)); return;
-    case 'slow':
-      await sleep(fault.ms ?? 1000);
-      end(res, res.statusCode, {}, body);
-      return;
     default: {
       const [status, headers, text] = synthetic(fault);
       for (const name of res.getHeaderNames()) res.removeHeader(name);
@@ -150,15 +164,18 @@ async function spoil(fault, req, res, body) {
   }
 }
 
+/** How long the right answer is kept back. */
+function delay(faults, fault) { return fault.kind === 'hold' ? faults.hold() : sleep(fault.ms ?? 1000); }
+
 /** Runs `act` for the request, spoilt by the fault if there is one. */
-export async function withFault(fault, req, res, act) {
+export async function withFault(faults, fault, req, res, act) {
   if (!fault) {
     await act();
     return;
   }
   if (fault.when === 'before') {
-    if (fault.kind === 'slow') {
-      await sleep(fault.ms ?? 1000);
+    if (LATE.has(fault.kind)) {
+      await delay(faults, fault);
       await act();
     } else {
       await spoil(fault, req, res);
@@ -169,5 +186,10 @@ export async function withFault(fault, req, res, act) {
   await act();
   await answer.finished;
   answer.restore();
-  await spoil(fault, req, res, answer.body());
+  if (LATE.has(fault.kind)) {
+    await delay(faults, fault);
+    end(res, res.statusCode, {}, answer.body());
+  } else {
+    await spoil(fault, req, res, answer.body());
+  }
 }

@@ -50,7 +50,7 @@ async function handle(dev, options, req, res) {
   const fault = dev.faults.take(info, kept);
   if (fault) info.fault = `${fault.kind} ${fault.when}`;
   watchAnswer(dev, res, info);
-  await withFault(fault, req, res, async () => {
+  await withFault(dev.faults, fault, req, res, async () => {
     await options.handler(req, res, url, info);
     dev.log.acted(info, res.statusCode);
   });
