@@ -72,9 +72,9 @@ local function copas()
     end)
   end
   function loop.run()
-    repeat
-      library.step(loop.longest)
-    until left == 0 and not scheduler.pending()
+    while left > 0 or scheduler.pending() do
+      library.step()
+    end
     if loop.raised then
       local raised = loop.raised
       loop.raised = nil

@@ -15,6 +15,7 @@ local M = {}
 
 ---@class authgear.host.Ticket one wait of a coroutine
 ---@field who any what the adapter knows the coroutine by
+---@field co thread
 ---@field over boolean|nil it was woken, or its time is over
 ---@field left boolean|nil the coroutine has gone on
 
@@ -99,7 +100,9 @@ end
 ---@param start nil|fun(wake: function)
 ---@param seconds number|nil
 function Group:await(who, start, seconds)
-  local ticket = { who = who }
+  -- With the coroutine, so that one that nobody else holds stays until its news: there would be none of a collected job,
+  -- and the loop would wait for them for ever.
+  local ticket = { who = who, co = coroutine.running() }
   local function over()
     finish(self, ticket)
   end
