@@ -73,7 +73,8 @@ describe("the end of the Lua state", function()
 
   for name, ending in pairs(endings) do
     it("by " .. name .. " waits for the answer, which is stored", function()
-      local ms, out, before = 500, nil, nil
+      local ms = 500
+      local out, before
       repeat -- on a machine that stands still for so long, with more time
         before = stored()
         dev:reset()
