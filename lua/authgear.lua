@@ -48,7 +48,7 @@ end
 -- What is loaded when it is first called, for the reason that stands in client.lua; types.lua says what each takes and gives.
 local LATER = {
   verify = "authgear.verify", policy = "authgear.verify", jwks = "authgear.verify", async = "authgear.async",
-  update = "authgear.async", all = "authgear.async", sleep = "authgear.async",
+  doctor = "authgear.doctor", update = "authgear.async", all = "authgear.async", sleep = "authgear.async",
 }
 
 for name, module in pairs(LATER) do

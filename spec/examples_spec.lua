@@ -81,6 +81,13 @@ describe("the examples", function()
     assert.matches("^logged in as [%x-]+\n$", text)
   end)
 
+  it("asks the doctor", function()
+    local text, ok = guide "doctor"
+    assert.is_true(ok, text)
+    assert.matches("\nok    discovery       [^\n]*\n", text)
+    assert.matches("\nok    session         somebody is logged in", text)
+  end)
+
   it("session state: local first, then up to date", function()
     local text, ok = guide "session_state"
     assert.is_true(ok, text)

@@ -71,6 +71,12 @@ function authgear.policy(options) end
 ---@return authgear.Error|nil err `jwks`, `memory`
 function authgear.jwks(text) end
 
+--- Looks for what is wrong with the options, the way to the server, the storage and this machine: see docs/doctor.md.
+---@param options authgear.DoctorOptions what configure gets, and the redirect_uris of authenticate
+---@return authgear.Finding[] findings
+---@return boolean well nothing failed
+function authgear.doctor(options) end
+
 --- Runs fn as a task, in which every call here lets others go on instead of blocking.
 ---@param fn function
 ---@param ... any its arguments

@@ -12,6 +12,11 @@ bool ag_sha256(unsigned char out[32], const void *in, size_t n)
     return EVP_Digest(n == 0 ? "" : in, n, out, &size, EVP_sha256(), NULL) == 1 && size == 32;
 }
 
+const char *ag_crypto_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
 bool ag_secret_eq(const char *a, size_t an, const char *b, size_t bn)
 {
     if (an != bn)

@@ -12,4 +12,7 @@ bool ag_secret_eq(const char *a, size_t an, const char *b, size_t bn);
 /* The system's random generator; an ag_random_fn (core/env.h). */
 bool ag_crypto_random(void *ud, void *out, size_t n);
 
+/* "3.0.14": the OpenSSL that is loaded. */
+const char *ag_crypto_version(void);
+
 #endif

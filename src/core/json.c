@@ -38,6 +38,11 @@ static cJSON *as_cjson(ag_json *v)
     return (cJSON *)v;
 }
 
+const char *ag_json_version(void)
+{
+    return cJSON_Version();
+}
+
 const cJSON *ag_json_raw(const ag_json *v)
 {
     return (const cJSON *)v;

@@ -38,6 +38,9 @@ void ag_json_write_string(ag_buf *b, ag_view v);                         /* with
 void ag_json_write_field(ag_buf *b, bool *first, const char *key, ag_view v);   /* skips v.p == NULL */
 void ag_json_write_int(ag_buf *b, bool *first, const char *key, int64_t v);
 
+/* "1.7.15": the cJSON that is loaded. */
+const char *ag_json_version(void);
+
 /* For the binding, which turns trees into Lua values: the cJSON under it. */
 const cJSON *ag_json_raw(const ag_json *v);
 

@@ -232,6 +232,29 @@ bool ag_file_store_changed(ag_file_store *s)
            now.mtime_ns != old->mtime_ns || now.ctime_ns != old->ctime_ns;
 }
 
+bool ag_file_store_look(ag_file_store *s, ag_file_look *look, ag_err *e)
+{
+    ag_sys_stat st;
+    int dir, r;
+    memset(look, 0, sizeof *look);
+    if (!ag_data_dir_open(s->sys, s->dir.p, false, &dir, e))
+        return false;
+    if (dir < 0)
+        return true;
+    AG_SYS_RETRY(r, s->sys->fstat(s->sys->ud, dir, &st));
+    (void)s->sys->close(s->sys->ud, dir);
+    if (r < 0)
+        return ag_file_fail(e, errno, "look at", s->dir.p);
+    look->dir_there = true;
+    look->dir_read = st.others_read;
+    AG_SYS_RETRY(r, s->sys->stat(s->sys->ud, AG_SYS_NO_DIR, s->path.p, &st));
+    if (r < 0)
+        return errno == ENOENT || ag_file_fail(e, errno, "look at", s->path.p);
+    look->record_there = true;
+    look->record_read = st.others_read;
+    return ag_file_check(e, &st, AG_SYS_FILE, s->path.p);
+}
+
 ag_file_lock_got ag_file_store_try_lock(ag_file_store *s, ag_err *e)
 {
     char file[AG_FILE_NAME_BUF];

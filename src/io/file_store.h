@@ -45,6 +45,13 @@ bool ag_file_store_del(ag_file_store *s, ag_err *e); /* none there is fine */
  * system call. In doubt: true. */
 bool ag_file_store_changed(ag_file_store *s);
 
+/* What is there, for people who look for a mistake. */
+typedef struct ag_file_look {
+    bool dir_there, dir_read, record_there, record_read; /* _read: others than its owner can */
+} ag_file_look;
+
+bool ag_file_store_look(ag_file_store *s, ag_file_look *look, ag_err *e);
+
 /* Takes the lock if nobody holds it, and removes what dead writers left. */
 ag_file_lock_got ag_file_store_try_lock(ag_file_store *s, ag_err *e);
 void ag_file_store_unlock(ag_file_store *s);

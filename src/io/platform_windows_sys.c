@@ -150,6 +150,7 @@ static int fill(HANDLE h, ag_sys_stat *to)
                                                                            : AG_SYS_FILE;
     to->ours = true;
     to->others_write = false;
+    to->others_read = false;
     return 0;
 }
 

@@ -81,6 +81,7 @@ static void fill(ag_sys_stat *to, const struct stat *st)
                                       : AG_SYS_OTHER;
     to->ours = st->st_uid == geteuid() || st->st_uid == 0;
     to->others_write = (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
+    to->others_read = (st->st_mode & (S_IRGRP | S_IROTH | S_IXGRP | S_IXOTH)) != 0;
 }
 
 static int stat_fd(void *ud, int fd, ag_sys_stat *to)

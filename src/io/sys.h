@@ -28,6 +28,7 @@ typedef struct ag_sys_stat {
     ag_sys_type type;
     bool ours;         /* owned by this process's user, or by the system's */
     bool others_write; /* its group or everybody may write to it */
+    bool others_read;  /* its group or everybody may read it, or, of a directory, see what is in it */
 } ag_sys_stat;
 
 typedef struct ag_sys {

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/crypto.h"
 #include "core/form.h"
 #include "core/http.h"
 #include "core/url.h"
@@ -187,6 +188,24 @@ static int l_codes(lua_State *L)
     return 1;
 }
 
+/* libraries() -> OpenSSL's version, cJSON's */
+static int l_libraries(lua_State *L)
+{
+    lua_pushstring(L, ag_crypto_version());
+    lua_pushstring(L, ag_json_version());
+    return 2;
+}
+
+/* http_date(text) -> seconds since 1970 | nil */
+static int l_http_date(lua_State *L)
+{
+    int64_t seconds;
+    if (!ag_http_date(ag_lua_check_view(L, 1), &seconds))
+        return 0;
+    lua_pushnumber(L, (lua_Number)seconds);
+    return 1;
+}
+
 static int l_pending_text(lua_State *L)
 {
     lua_pushliteral(L, "authgear.pending");
@@ -213,6 +232,8 @@ static const luaL_Reg functions[] = {
     { "url", l_url },
     { "retryable", l_retryable },
     { "codes", l_codes },
+    { "libraries", l_libraries },
+    { "http_date", l_http_date },
     { NULL, NULL }
 };
 

@@ -247,6 +247,26 @@ static int store_path(lua_State *L)
     return 1;
 }
 
+/* look() -> { directory = "private" or "readable", record = the same }, each only if it is there */
+static int store_look(lua_State *L)
+{
+    ag_err e;
+    ag_file_look look;
+    store_ud *u = check_open(L, &e);
+    if (u == NULL || !ag_file_store_look(&u->store, &look, &e))
+        return push_err(L, &e);
+    lua_createtable(L, 0, 2);
+    if (look.dir_there) {
+        lua_pushstring(L, look.dir_read ? "readable" : "private");
+        lua_setfield(L, -2, "directory");
+    }
+    if (look.record_there) {
+        lua_pushstring(L, look.record_read ? "readable" : "private");
+        lua_setfield(L, -2, "record");
+    }
+    return 1;
+}
+
 static int store_tostring(lua_State *L)
 {
     store_ud *u = luaL_checkudata(L, 1, STORE);
@@ -268,7 +288,7 @@ static const luaL_Reg methods[] = {
     { "get", store_get },           { "set", store_set },       { "del", store_del },
     { "changed", store_changed },   { "try_lock", store_try_lock }, { "unlock", store_unlock },
     { "close", store_close },       { "path", store_path },     { "use_key", store_use_key },
-    { NULL, NULL },
+    { "look", store_look },         { NULL, NULL },
 };
 
 static const luaL_Reg metamethods[] = {

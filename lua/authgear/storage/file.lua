@@ -23,6 +23,7 @@ local M = {}
 ---@field unlock fun(self): true
 ---@field close fun(self): true lets go of the lock
 ---@field path fun(self): string the record's file
+---@field look fun(self): { directory: string|nil, record: string|nil } what is there, "private" or "readable" by others
 ---@field use_key fun(self, key: string): true
 
 ---@param options authgear.FileStorageOptions

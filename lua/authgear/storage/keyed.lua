@@ -60,7 +60,7 @@ function Keyed:set(bytes)
   return self.store:set(bytes)
 end
 
-for _, name in ipairs { "del", "changed", "try_lock", "unlock", "close", "path" } do
+for _, name in ipairs { "del", "changed", "try_lock", "unlock", "close", "path", "look" } do
   Keyed[name] = function(self)
     return self.store[name](self.store)
   end
