@@ -14,9 +14,6 @@ local SERVED_LATER = {
   ["anonymous-promotion-code"] = 6,
   ["anonymous-promotion-code-normal-user"] = 6,
   ["anonymous-signup-bad-client"] = 6,
-  ["dpop-refresh-no-proof"] = 6,
-  ["dpop-refresh-ok"] = 6,
-  ["dpop-refresh-stale-iat"] = 6,
 }
 
 local function read_exchanges()
@@ -27,6 +24,11 @@ local function read_exchanges()
 end
 
 local exchanges = read_exchanges()
+
+local function learn_proof(dev, replay, exchange, age)
+  replay:learn(exchange.request.headers.DPoP,
+    dev:proof { key = "contract", htm = "POST", htu = dev.endpoint .. "/oauth2/token", age = age })
+end
 
 -- What has to be there before an exchange can be replayed: sessions that were made before the recording began.
 local prepare = {
@@ -49,6 +51,16 @@ local prepare = {
       .. "https://authgear.com/scopes/full-access device_sso https://authgear.com/scopes/pre-authenticated-url" }
     replay:learn(exchange.request.form.subject_token, session.id_token)
     replay:learn(exchange.request.form.actor_token, session.device_secret)
+  end,
+  ["dpop-refresh-no-proof"] = function(dev, replay, exchange)
+    local session = dev:session { client = "native", user = "contract", dpop = "contract" }
+    replay:learn(exchange.request.form.refresh_token, session.refresh_token)
+  end,
+  ["dpop-refresh-ok"] = function(dev, replay, exchange)
+    learn_proof(dev, replay, exchange)
+  end,
+  ["dpop-refresh-stale-iat"] = function(dev, replay, exchange)
+    learn_proof(dev, replay, exchange, 3600)
   end,
   ["userinfo-expired"] = function(dev)
     dev:expire { client = "rotating" }

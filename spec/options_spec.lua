@@ -31,7 +31,7 @@ local RETRY = { bad = { true, 1, "x", { tries = 1 }, { retries = -1 }, { retries
 
 local CONFIGURE = {
   retry = RETRY,
-  endpoint = "text", client_id = "text", client_secret = "text", name = "text", scopes = "texts", sso_enabled = "boolean",
+  endpoint = "text", client_id = "text", client_secret = "text", name = "text", scopes = "texts", sso_enabled = "boolean", dpop = "boolean",
   pre_authenticated_url_enabled = "boolean", allowed_origins = "texts", on_unauthorized = "policy", timeout = "seconds",
   connect_timeout = "seconds", refresh_timeout = "seconds", lock_timeout = "seconds", max_body = "count",
   close_timeout = "seconds", max_connections = { bad = { "1", true, {}, 0, 0.5, NAN, 10001 }, good = { 1, 16, 10000 } },

@@ -241,7 +241,7 @@ on[fx.SEND] = function(runtime, flow, run, method, url, headers, body, max_body,
   if refusal then
     return feed_error(flow, "phase", refusal, false, false)
   elseif run.fetch and sends_body then
-    return run.fetch.send(runtime, flow, run, method, url, headers, max_body, secret)
+    return run.fetch.send(runtime, flow, run, method, url, headers, max_body, fresh, secret)
   end
   return send_protocol(runtime, flow, run, {
     method = method, url = url, headers = headers, body = body, max_body = max_body, fresh = fresh, secret = secret,

@@ -182,7 +182,7 @@ local function feed_answer(flow, fetch, url, answer, code, message, retryable)
   return core.feed_answer(flow, answer.status, answer.headers)
 end
 
-local function send(runtime, flow, run, method, url, headers, max_body, secret)
+local function send(runtime, flow, run, method, url, headers, max_body, fresh, secret)
   local fetch = run.fetch
   local first = fetch.first
   if first then
@@ -193,7 +193,7 @@ local function send(runtime, flow, run, method, url, headers, max_body, secret)
   end
   fetch.plain = false
   local request = {
-    method = method, url = url, headers = headers, max_body = max_body, secret = secret,
+    method = method, url = url, headers = headers, max_body = max_body, fresh = fresh, secret = secret,
     connect_timeout = runtime.connect_timeout, cancelled = fetch.cancelled,
   }
   if fetch.body ~= nil and core.fetch_sends_body(flow) then

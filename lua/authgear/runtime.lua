@@ -26,7 +26,7 @@ end
 M.KNOWN = {
   endpoint = "text", client_id = "text", client_secret = "text", token_endpoint_auth_method = "auth_method", name = "text",
   storage = storage_problem, scopes = "texts",
-  sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", allowed_origins = "texts",
+  sso_enabled = "boolean", pre_authenticated_url_enabled = "boolean", dpop = "boolean", allowed_origins = "texts",
   on_unauthorized = "policy", timeout = "seconds", connect_timeout = "seconds", refresh_timeout = "seconds",
   lock_timeout = "seconds", close_timeout = "seconds", max_connections = "connections", retry = "retry",
   max_body = "count", max_redirects = "few", proxy = "words", no_proxy = "words", ca_file = "text", user_agent = "line",
@@ -106,7 +106,7 @@ local function make_core(options, has_look)
     endpoint = options.endpoint, client_id = options.client_id, client_secret = options.client_secret, scopes = scopes,
     token_endpoint_auth_method = options.token_endpoint_auth_method,
     allowed_origins = options.allowed_origins, user_agent = options.user_agent or "authgear-lua/" .. VERSION,
-    sso_enabled = options.sso_enabled, pre_authenticated_url_enabled = options.pre_authenticated_url_enabled,
+    dpop = options.dpop, sso_enabled = options.sso_enabled, pre_authenticated_url_enabled = options.pre_authenticated_url_enabled,
     allow_insecure_http = options.allow_insecure_http, has_look = has_look, manual_clock = options.clock ~= nil,
     lock_timeout = options.lock_timeout or DEFAULTS.lock_timeout,
     refresh_timeout = options.refresh_timeout or DEFAULTS.refresh_timeout, retry = options.retry,

@@ -11,6 +11,7 @@
 ---@field storage "memory"|"file"|authgear.Storage|nil where the session is kept ("memory")
 ---@field scopes string[]|nil instead of the usual ones
 ---@field sso_enabled boolean|nil share the browser's log-in session (false)
+---@field dpop boolean|nil bind what the server gives to a key in this client's storage (RFC 9449, docs/dpop.md) (false)
 ---@field pre_authenticated_url_enabled boolean|nil ask for what pre-authenticated URLs need (false)
 ---@field allowed_origins string[]|nil the only origins that get the access token (any https or loopback URL)
 ---@field on_unauthorized "return"|"retry"|"clear"|nil|fun(response: authgear.Response): string 401 policy of fetch ("retry")

@@ -243,20 +243,20 @@ static void reads(void)
     size_t i;
     memset(&t, 0, sizeof t);
     for (i = 0; i < COUNT(challenges); i++) {
-        const ag_answer ans = { challenges[i].status, { "", 0 }, ag_view_of(challenges[i].body) };
+        const ag_answer ans = { .status = challenges[i].status, .headers = { "", 0 }, .body = ag_view_of(challenges[i].body) };
         ag_err_clear(&e);
         OK(ag_challenge_read(c, &ans, &text, &e) == (challenges[i].want == AG_E_NONE) && e.code == challenges[i].want,
            tap_name("challenge", challenges[i].body));
     }
     OK(tap_str_is(&text, "M16Z"), "a refused answer changes nothing");
     for (i = 0; i < COUNT(signups); i++) {
-        const ag_answer ans = { signups[i].status, { "", 0 }, ag_view_of(signups[i].body) };
+        const ag_answer ans = { .status = signups[i].status, .headers = { "", 0 }, .body = ag_view_of(signups[i].body) };
         ag_err_clear(&e);
         OK(ag_anonymous_signup_read(c, &ans, AG_LIT("Sec.ReT"), &t, &e) == (signups[i].want == AG_E_NONE)
            && e.code == signups[i].want, tap_name("signup", signups[i].body));
     }
     for (i = 0; i < COUNT(codes); i++) {
-        const ag_answer ans = { codes[i].status, { "", 0 }, ag_view_of(codes[i].body) };
+        const ag_answer ans = { .status = codes[i].status, .headers = { "", 0 }, .body = ag_view_of(codes[i].body) };
         ag_err_clear(&e);
         OK(ag_promotion_code_read(c, &ans, AG_LIT("Sec.ReT"), &text, &e) == (codes[i].want == AG_E_NONE)
            && e.code == codes[i].want, tap_name("promotion code", codes[i].body));
@@ -269,8 +269,8 @@ static void reads(void)
 
 static tap_outcome reads_one(const ag_alloc *a)
 {
-    const ag_answer challenge = { 200, { "", 0 }, ag_view_of(challenges[0].body) };
-    const ag_answer signup = { 200, { "", 0 }, ag_view_of(signups[0].body) };
+    const ag_answer challenge = { .status = 200, .headers = { "", 0 }, .body = ag_view_of(challenges[0].body) };
+    const ag_answer signup = { .status = 200, .headers = { "", 0 }, .body = ag_view_of(signups[0].body) };
     ag_client *c = make_client(a);
     ag_str text = { NULL, 0 }, hint = { NULL, 0 };
     ag_token_answer t;

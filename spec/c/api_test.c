@@ -75,7 +75,7 @@ static void reads(void)
     for (i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         const size_t n = strlen(answers[i].body);
         char *exact = tap_exact(answers[i].body, n);
-        const ag_answer ans = { answers[i].status, { NULL, 0 }, { exact, n } };
+        const ag_answer ans = { .status = answers[i].status, .headers = { NULL, 0 }, .body = { exact, n } };
         ag_str token = { NULL, 0 };
         ag_err e;
         bool ok;
@@ -94,7 +94,7 @@ static void reads(void)
 
 static tap_outcome reads_one(const ag_alloc *a)
 {
-    const ag_answer ans = { 200, { NULL, 0 }, ag_view_of(answers[0].body) };
+    const ag_answer ans = { .status = 200, .headers = { NULL, 0 }, .body = ag_view_of(answers[0].body) };
     ag_client *c = make_client(a);
     ag_str token = { NULL, 0 }, hint = { NULL, 0 };
     ag_err e;

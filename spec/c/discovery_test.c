@@ -49,7 +49,7 @@ static void documents(void)
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ag_metadata m;
         ag_err e;
-        const ag_answer ans = { rows[i].status, { "", 0 }, ag_view_of(rows[i].body) };
+        const ag_answer ans = { .status = rows[i].status, .headers = { "", 0 }, .body = ag_view_of(rows[i].body) };
         bool ok;
         ag_err_clear(&e);
         memset(&m, 0, sizeof m);
@@ -65,7 +65,7 @@ static tap_outcome reads(const ag_alloc *a)
     static const char body[] = WITH(",\"userinfo_endpoint\":\"https://x.example/u\",\"revocation_endpoint\":\"https://x.example/r\","
         "\"jwks_uri\":\"https://x.example/j\",\"end_session_endpoint\":\"https://x.example/e\","
         "\"authorization_response_iss_parameter_supported\":true,\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]");
-    const ag_answer ans = { 200, { "", 0 }, AG_LIT(body) };
+    const ag_answer ans = { .status = 200, .headers = { "", 0 }, .body = AG_LIT(body) };
     ag_metadata m;
     ag_err e;
     tap_outcome got;

@@ -137,7 +137,7 @@ static void reads(void)
     ag_client *c = make_client(&tap_alloc);
     size_t i;
     for (i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        const ag_answer ans = { answers[i].status, { NULL, 0 }, ag_view_of(answers[i].body) };
+        const ag_answer ans = { .status = answers[i].status, .headers = { NULL, 0 }, .body = ag_view_of(answers[i].body) };
         ag_str token = { NULL, 0 };
         ag_err e;
         ag_err_clear(&e);

@@ -24,7 +24,7 @@ static bool fill(const ag_env *env, ag_record *r)
     return ag_str_set(&env->alloc, &r->refresh_token, "refresh\"\\/1", 11)
         && ag_str_set(&env->alloc, &r->access_token, "access", 6)
         && ag_str_set(&env->alloc, &r->anonymous_key, "secret", 6)
-        && ag_str_set(&env->alloc, &r->dpop_key_id, "key", 3);
+        && ag_str_set(&env->alloc, &r->dpop_key, "key", 3);
 }
 
 static tap_outcome there_and_back(const ag_alloc *a)
@@ -42,7 +42,7 @@ static tap_outcome there_and_back(const ag_alloc *a)
         got = tap_outcome_of(ok, &e);
         if (ok && !(tap_str_is(&out.refresh_token, "refresh\"\\/1") && tap_str_is(&out.access_token, "access")
                     && tap_str_is(&out.anonymous_key, "secret")
-                    && tap_str_is(&out.dpop_key_id, "key") && out.id_token.p == NULL && out.generation == 7 && out.forced
+                    && tap_str_is(&out.dpop_key, "key") && out.id_token.p == NULL && out.generation == 7 && out.forced
                     && out.received_boot_ms == 1000 && out.received_wall_ms == 5000 && out.expires_in_ms == 300000
                     && strcmp(out.boot_id, "boot-1") == 0 && ag_record_has_keys(&out)))
             got = TAP_WRONG;

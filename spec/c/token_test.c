@@ -188,7 +188,7 @@ static void answers(void)
     ag_client *c = make_client(&tap_alloc, NULL, false);
     size_t i;
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const ag_answer ans = { rows[i].status, { "", 0 }, ag_view_of(rows[i].body) };
+        const ag_answer ans = { .status = rows[i].status, .headers = { "", 0 }, .body = ag_view_of(rows[i].body) };
         ag_token_answer t;
         ag_err e;
         bool ok;
@@ -219,7 +219,7 @@ static void withholds(void)
     ag_client *c = make_client(&tap_alloc, NULL, false);
     size_t i;
     for (i = 0; i < sizeof echoes / sizeof echoes[0]; i++) {
-        const ag_answer ans = { 400, { "", 0 }, ag_view_of(echoes[i].body) };
+        const ag_answer ans = { .status = 400, .headers = { "", 0 }, .body = ag_view_of(echoes[i].body) };
         ag_token_answer t;
         ag_err e;
         ag_err_clear(&e);
@@ -235,7 +235,7 @@ static void withholds(void)
 static tap_outcome reads(const ag_alloc *a)
 {
     static const char body[] = T(",\"expires_in\":60,\"refresh_token\":\"r\",\"id_token\":\"i\",\"device_secret\":\"d\",\"scope\":\"s\"");
-    const ag_answer ans = { 200, { "", 0 }, AG_LIT(body) };
+    const ag_answer ans = { .status = 200, .headers = { "", 0 }, .body = AG_LIT(body) };
     ag_client *c = make_client(a, NULL, false);
     ag_token_answer t;
     ag_record r;
@@ -263,7 +263,7 @@ static tap_outcome reads(const ag_alloc *a)
 static void keeps_what_is_not_there(void)
 {
     ag_client *c = make_client(&tap_alloc, NULL, false);
-    const ag_answer ans = { 200, { "", 0 }, AG_LIT("{\"access_token\":\"new\",\"token_type\":\"Bearer\",\"expires_in\":60}") };
+    const ag_answer ans = { .status = 200, .headers = { "", 0 }, .body = AG_LIT("{\"access_token\":\"new\",\"token_type\":\"Bearer\",\"expires_in\":60}") };
     ag_token_answer t;
     ag_record r;
     ag_err e;

@@ -114,7 +114,7 @@ function Server:reset(options)
   return self:control("/reset", options or {})
 end
 
---- A logged-in session without a browser: { client, user, scope, ttl (seconds) } -> token response, session, sub.
+--- A logged-in session without a browser: { client, user, scope, ttl (seconds), dpop (the name of a key) } -> token response, session, sub.
 function Server:session(options)
   return self:control("/session", options or {})
 end
@@ -154,6 +154,11 @@ end
 --- What the next logins do: { user, error, error_description, times, interactive }.
 function Server:login(settings)
   return self:control("/login", settings)
+end
+
+--- A proof of possession (RFC 9449) that another program's key makes: { key (its name), htm, htu, age, nonce, ath, jti }.
+function Server:proof(claims)
+  return self:control("/proof", claims).proof
 end
 
 --- Opens a URL as a browser would. With `deliver` the redirect URI is fetched too.

@@ -8,6 +8,7 @@ bool ag_api_request(const ag_client *c, const char *path, ag_buf *body, ag_reque
     bool ok;
     ag_request_reset(a, out, "POST");
     out->secret = true;
+    out->proof = c->use_dpop;
     ag_buf_init(&url, a, AG_BUF_NO_LIMIT);
     ag_buf_view(&url, ag_str_view(&c->endpoint));
     ag_buf_cstr(&url, path);

@@ -13,7 +13,11 @@ bool ag_app_session_request(const ag_client *c, ag_view refresh_token, ag_reques
     ag_buf_char(&body, '{');
     ag_json_write_field(&body, &first, "refresh_token", refresh_token);
     ag_buf_char(&body, '}');
-    return ag_api_request(c, "/oauth2/app_session_token", &body, out, e);
+    if (!ag_api_request(c, "/oauth2/app_session_token", &body, out, e))
+        return false;
+    if (c->session.record.dpop_jkt.p != NULL)
+        ag_request_prove(out, ag_str_view(&c->session.record.dpop_jkt));
+    return true;
 }
 
 bool ag_app_session_read(const ag_client *c, const ag_answer *ans, ag_view refresh_token, ag_str *token, ag_err *e)

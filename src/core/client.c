@@ -44,6 +44,7 @@ ag_client *ag_client_new_machine(const ag_client *from, ag_view resource, ag_vie
     c->machine = true;
     c->session.state = AG_STATE_NO_SESSION;
     c->allow_http = from->allow_http;
+    c->use_dpop = from->use_dpop;
     c->basic_auth = from->basic_auth;
     c->post_auth = from->post_auth;
     c->manual_clock = from->manual_clock;
@@ -77,6 +78,7 @@ void ag_client_unref(ag_client *c)
         ag_login_free(&a, c->logins);
         c->logins = next;
     }
+    ag_dpop_free(&a, c->dpop);
     ag_session_free(&a, &c->session);
     ag_metadata_free(&a, &c->metadata);
     ag_str_free(&a, &c->endpoint);
@@ -154,8 +156,7 @@ bool ag_client_keep_keys(const ag_client *c, ag_record *to)
     const ag_alloc *a = &c->env.alloc;
     const ag_record *from = &c->session.record;
     return ag_anonymous_keep_key(a, to, from)
-        && ag_str_set_view(a, &to->dpop_key_id, ag_str_view(&from->dpop_key_id))
-        && ag_str_set_view(a, &to->dpop_jkt, ag_str_view(&from->dpop_jkt));
+        && ag_dpop_keep_key(a, c->dpop, to, from);
 }
 
 /* client_secret_basic: both parts form-encoded, then base64 (RFC 6749 section 2.3.1). */
@@ -212,7 +213,7 @@ void ag_client_withhold(const ag_client *c, ag_err *e)
 {
     const ag_record *r = &c->session.record, *u = &c->session.unsaved;
     const ag_str *const secrets[] = {
-        &c->client_secret, &r->anonymous_key, &r->refresh_token, &r->access_token, &r->id_token, &r->device_secret,
+        &c->client_secret, &r->anonymous_key, &r->dpop_key, &r->refresh_token, &r->access_token, &r->id_token, &r->device_secret,
         &u->refresh_token, &u->access_token, &u->id_token, &u->device_secret, &c->session.unsaved_base
     };
     const ag_login *l;

@@ -5,6 +5,7 @@
 
 #include "core/authz.h"
 #include "core/discovery.h"
+#include "core/dpop.h"
 #include "core/env.h"
 #include "core/retry.h"
 #include "core/session.h"
@@ -24,6 +25,7 @@ typedef struct ag_client {
     bool sso_enabled, pre_authenticated_url_enabled, allow_http;
     bool machine;               /* no user: tokens come from the client's own credentials (RFC 6749 section 4.4) */
     bool basic_auth, post_auth; /* how the secret goes to the token endpoint; neither: as the metadata say */
+    bool use_dpop;              /* what is asked for from now on is bound to a key of ours */
     bool manual_clock;          /* whoever steps a flow sets env's times by hand */
     bool has_look;              /* the storage may be changed by others */
     int64_t lock_timeout_ms;
@@ -34,6 +36,7 @@ typedef struct ag_client {
     ag_metadata metadata;
     bool has_metadata;
     ag_session session;
+    ag_dpop *dpop;              /* owned; NULL: none has been needed yet */
     ag_login *logins;           /* started, not finished; newest first; owned */
 } ag_client;
 

@@ -40,6 +40,7 @@
     X(INSUFFICIENT_AUTHENTICATION, "insufficient_user_authentication", false) \
     X(JWKS, "jwks", false) \
     X(USER_MISMATCH, "user_mismatch", false) \
+    X(DPOP_KEY, "dpop_key", false) \
     X(NO_LOGIN, "no_login", false) \
     X(NO_SESSION, "no_session", false) \
     X(CANNOT_REAUTHENTICATE, "cannot_reauthenticate", false) \

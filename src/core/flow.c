@@ -1,7 +1,10 @@
 /* flow: stepping, children, and the end of a flow. */
 #include "core/flow.h"
+#include "core/flow_dpop.h"
 
 #include <string.h>
+
+#include "core/withhold.h"
 
 #define AG_LOOK_INTERVAL_MS 10      /* refresh-if-needed looks at the storage at most as often */
 
@@ -48,13 +51,19 @@ static ag_flow *settle(ag_flow *f)
 {
     for (;;) {
         ag_flow *parent = NULL, *leaf = f;
+        bool locked = f->holds_lock;
         ag_input in;
         while (leaf->child != NULL) {
             parent = leaf;
             leaf = leaf->child;
+            locked = locked || leaf->holds_lock;
         }
         if (!leaf->started) {
             start(leaf);
+            continue;
+        }
+        if (ag_flow_lacks_proof(leaf)) {
+            ag_flow_prove(leaf, locked);
             continue;
         }
         if (parent == NULL || !ag_flow_finished(leaf))
@@ -70,7 +79,32 @@ static ag_flow *settle(ag_flow *f)
 
 ag_flow *ag_flow_wanting(ag_flow *f)
 {
-    return settle(f);
+    ag_flow *leaf = settle(f);
+    leaf->shown = true;
+    return leaf;
+}
+
+ag_flow *ag_flow_wanting_anew(ag_flow *f)
+{
+    ag_flow *leaf = settle(f);
+    if (leaf->shown && !leaf->request.keep_going)   /* a transfer that is kept goes on with the one it has */
+        leaf->proved = false;
+    return ag_flow_wanting(f);
+}
+
+/* Whoever reads the answer learns which key the request was proved with. */
+static void take_answer(ag_flow *f, const ag_input *in)
+{
+    char jkt[sizeof f->request.jkt];
+    ag_input with = *in;
+    if (in->ok && ag_flow_proves_again(f, &in->answer)) {
+        ag_flow_prove_again(f);
+        return;
+    }
+    memcpy(jkt, f->request.jkt, sizeof jkt);
+    if (f->request.proof)
+        with.answer.jkt = ag_view_of(jkt);
+    f->resume(f, &with);
 }
 
 void ag_flow_step(ag_flow *f, const ag_input *in)
@@ -83,13 +117,18 @@ void ag_flow_step(ag_flow *f, const ag_input *in)
         leaf->client->next_look_ms = leaf->client->env.boot_ms + AG_LOOK_INTERVAL_MS;
     if (leaf->fx == AG_FX_UNLOCK)
         leaf->holds_lock = false;
-    leaf->resume(leaf, in);
+    if (leaf->fx == AG_FX_SEND)
+        take_answer(leaf, in);
+    else
+        leaf->resume(leaf, in);
 }
 
 void ag_flow_want(ag_flow *f, ag_fx fx, ag_resume_fn resume)
 {
     f->fx = fx;
     f->resume = resume;
+    f->proved = f->shown = false;
+    f->corrected = 0;
 }
 
 void ag_flow_sleep(ag_flow *f, double seconds, ag_resume_fn resume)
@@ -106,7 +145,9 @@ void ag_flow_done(ag_flow *f)
 /* The one way into an error that is shown: whoever wrote it, no secret of this client gets through. */
 void ag_flow_fail(ag_flow *f)
 {
+    const ag_view proof[] = { ag_str_view(&f->request.dpop), { NULL, 0 } };
     ag_client_withhold(f->client, &f->err);
+    ag_err_withhold(&f->err, proof);
     f->fx = AG_FX_FAIL;
 }
 

@@ -57,6 +57,10 @@ struct ag_flow {
     ag_resume_fn sent;      /* takes what comes of it in the end */
     bool holds_lock;
     bool started;
+    bool proved;            /* the request of this SEND has its proof (core/flow_dpop.h) */
+    bool shown;             /* and the driver has been told of it */
+    unsigned corrected;     /* why it is not the first one: of AG_DPOP_NONCE, AG_DPOP_TIME */
+    ag_resume_fn proof_resume;      /* takes the SEND's result once there is a key */
     bool again;             /* SEND: the answer is there already, hand it in once more (memory ran out reading it) */
 };
 
@@ -65,6 +69,8 @@ ag_flow *ag_flow_new(ag_client *c, const ag_flow_type *type);
 void ag_flow_free(ag_flow *f);          /* at any moment; the driver gives back a lock that it held */
 /* The flow whose effect is wanted now (a child, or f itself). Starts f if it was not. */
 ag_flow *ag_flow_wanting(ag_flow *f);
+/* The same for a driver that begins, or begins again: a proof that may have gone out already is not used a second time. */
+ag_flow *ag_flow_wanting_anew(ag_flow *f);
 /* Hands in the result of the wanted effect. */
 void ag_flow_step(ag_flow *f, const ag_input *in);
 bool ag_flow_finished(const ag_flow *f);

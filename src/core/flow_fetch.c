@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/flow_dpop.h"
 #include "core/http.h"
 
 typedef struct fetch_flow {
@@ -41,17 +42,17 @@ static bool build(fetch_flow *x)
     ag_request_reset(a, &f->request, x->method);
     f->request.max_body = x->max_body;
     f->request.secret = with_token;
+    f->request.single = x->has_body && !x->replayable;
     ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
     if (with_token && token->n < AG_BUF_NO_LIMIT / 4)
         ag_buf_reserve(&b, x->headers.n + c->user_agent.n + token->n + 64);
     ag_buf_view(&b, ag_str_view(&x->headers));
     if (!x->keep_user_agent && c->user_agent.p != NULL)
         ag_http_add_header(&b, "User-Agent", ag_str_view(&c->user_agent));
-    if (with_token) {
-        ag_buf_cstr(&b, "Authorization: Bearer ");
-        ag_buf_view(&b, ag_str_view(token));
-        ag_buf_cstr(&b, "\r\n");
-    }
+    if (with_token)
+        ag_request_write_authorization(&b, &c->session.record);
+    if (with_token && c->session.record.token_type.p != NULL)
+        ag_request_prove(&f->request, ag_str_view(&c->session.record.dpop_jkt));
     if (ag_buf_take(&b, &f->request.headers)
             && ag_str_set_view(a, &f->request.url, ag_str_view(&x->url))
             && ag_str_set_view(a, &x->sent_token, with_token ? ag_str_view(token) : none))
@@ -90,7 +91,7 @@ bool ag_fetch_goes_at_once(const ag_client *c, ag_view url)
 {
     ag_url u;
     ag_err ignored;
-    return c->session.record.access_token.p != NULL && is_ready(c) && ag_url_parse(url, &u, &ignored)
+    return c->session.record.access_token.p != NULL && c->session.record.token_type.p == NULL && is_ready(c) && ag_url_parse(url, &u, &ignored)
         && u.fragment.p == NULL && ag_client_may_send_token(c, &u);
 }
 
@@ -147,7 +148,7 @@ static void drop_headers(fetch_flow *x, const char *const *names)
 
 static bool take_hop(fetch_flow *x, ag_http_hop *hop, ag_err *e)
 {
-    static const char *const secrets[] = { "Authorization", "Cookie", "Proxy-Authorization", NULL };
+    static const char *const secrets[] = { "Authorization", "DPoP", "Cookie", "Proxy-Authorization", NULL };
     static const char *const about_body[] = {
         "Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location", NULL
     };
@@ -305,9 +306,10 @@ static bool try_again(fetch_flow *x, const ag_input *in)
     return true;
 }
 
-static bool refused(const fetch_flow *x, int status)
+/* An answer that only minds the proof says nothing about the token. */
+static bool refused(const fetch_flow *x, const ag_answer *ans)
 {
-    return status == 401 && x->sent_token.p != NULL && x->policy != AG_POLICY_RETURN;
+    return ans->status == 401 && !ag_dpop_is_refused(ans) && x->sent_token.p != NULL && x->policy != AG_POLICY_RETURN;
 }
 
 static void on_answer(ag_flow *f, const ag_input *in)
@@ -321,7 +323,7 @@ static void on_answer(ag_flow *f, const ag_input *in)
     else if (x->follow && ag_http_is_redirect(in->answer.status)
              && ag_http_header(in->answer.headers, "Location", &location))
         follow(x, &in->answer);
-    else if (!refused(x, in->answer.status))
+    else if (!refused(x, &in->answer))
         ag_flow_done(f);
     else if (x->policy == AG_POLICY_ASK && !x->replayed)
         ag_flow_want(f, AG_FX_ASK, on_asked);
@@ -339,17 +341,20 @@ bool ag_fetch_sends_body(const ag_flow *f)
 void ag_fetch_body_used(ag_flow *f)
 {
     ((fetch_flow *)f)->replayable = false;
+    f->request.single = true;
 }
 
 /* Is it not the last word? Then its body is not the caller's. */
-static bool goes_on(const fetch_flow *x, const ag_answer *head)
+static bool goes_on(fetch_flow *x, const ag_answer *head)
 {
     ag_view location;
     if (x->follow && ag_http_is_redirect(head->status) && ag_http_header(head->headers, "Location", &location))
         return true;
     if (ag_retry_is_passing_status(head->status))
         return may_repeat(x) && x->retries < x->retry.retries;
-    return refused(x, head->status) && !x->replayed
+    if (ag_flow_proves_again(&x->base, head))
+        return true;
+    return refused(x, head) && !x->replayed
         && !(x->has_body && !x->replayable && x->policy == AG_POLICY_RETRY);
 }
 

@@ -184,7 +184,7 @@ static void on_tokens(ag_flow *f, const ag_input *in)
         return;
     }
     ag_token_apply(&c->env, &x->tokens, &x->record);
-    if (ag_userinfo_request(c, ag_str_view(&x->record.access_token), &f->request, &f->err)) {
+    if (ag_userinfo_request(c, &x->record, &f->request, &f->err)) {
         ag_flow_send(f, on_userinfo);
     } else if (f->err.code == AG_E_DISCOVERY) {     /* no such endpoint: the ID token says who it is */
         x->claims = ag_id_token_payload(&c->env.alloc, ag_str_view(&x->record.id_token), &f->err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/flow_app_session.h"
+#include "core/flow_dpop.h"
 #include "core/id_token.h"
 
 #define AG_OFFLINE "offline_access"
@@ -83,7 +84,24 @@ static ag_login *make_login(start_flow *s)
     return NULL;
 }
 
-static void on_metadata(ag_flow *f, const ag_input *in)
+static bool binds_code(const start_flow *s)
+{
+    return s->base.client->use_dpop && s->kind < AG_AUTHZ_PAGE;
+}
+
+/* With DPoP the code is of use to nobody who has not the key (RFC 9449 section 10). */
+static bool bind_code(start_flow *s, ag_login *l)
+{
+    ag_flow *f = &s->base;
+    const ag_client *c = f->client;
+    if (!binds_code(s))
+        return true;
+    memcpy(l->jkt, c->dpop->jkt, sizeof l->jkt);
+    return ag_str_set_view(&c->env.alloc, &s->params[AG_PARAM_DPOP_JKT], ag_view_of(l->jkt))
+        || ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
+}
+
+static void on_ready(ag_flow *f, const ag_input *in)
 {
     start_flow *s = (start_flow *)f;
     ag_client *c = f->client;
@@ -100,7 +118,7 @@ static void on_metadata(ag_flow *f, const ag_input *in)
         return;
     }
     l = make_login(s);
-    if (l == NULL || !make_url(s, l)) {
+    if (l == NULL || !bind_code(s, l) || !make_url(s, l)) {
         if (l != NULL)
             ag_login_free(&c->env.alloc, l);
         ag_flow_fail(f);
@@ -109,6 +127,14 @@ static void on_metadata(ag_flow *f, const ag_input *in)
     memcpy(s->state, l->state, sizeof s->state);
     ag_logins_add(&c->env, &c->logins, l);
     ag_flow_done(f);
+}
+
+static void on_metadata(ag_flow *f, const ag_input *in)
+{
+    if (in->ok && binds_code((const start_flow *)f))
+        ag_flow_call(f, ag_dpop_key_flow(f->client), on_ready);
+    else
+        on_ready(f, in);
 }
 
 /* What the stored ID token says of the session's user; false: f->err. */

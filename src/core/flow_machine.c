@@ -57,6 +57,12 @@ static void store(machine_flow *m)
         on_stored(f, NULL);
 }
 
+static bool keep_key(machine_flow *m)
+{
+    return ag_client_keep_keys(m->base.client, &m->record)
+        || ag_fail(&m->base.err, AG_E_MEMORY, "no memory for a machine's token");
+}
+
 static void on_answer(ag_flow *f, const ag_input *in)
 {
     machine_flow *m = (machine_flow *)f;
@@ -66,7 +72,7 @@ static void on_answer(ag_flow *f, const ag_input *in)
     memset(&t, 0, sizeof t);
     if (!in->ok) {
         ag_flow_give_up(f, in->err);
-    } else if (ag_token_read(c, &in->answer, withhold, &t, &f->err)) {
+    } else if (ag_token_read(c, &in->answer, withhold, &t, &f->err) && keep_key(m)) {
         ag_str_free(&c->env.alloc, &t.refresh_token);       /* RFC 6749 section 4.4.3: should not be there, and nobody needs it */
         m->record.forced = m->forced && ag_view_eq(ag_str_view(&m->refused), ag_str_view(&c->session.record.access_token));
         ag_token_apply(&c->env, &t, &m->record);

@@ -2,7 +2,7 @@
  * Must never hold the lock longer than its caller asked for, nor send twice what must not be. */
 #include <string.h>
 
-#include "core/flow.h"
+#include "core/flow_dpop.h"
 
 #define AG_LOCK_FIRST_WAIT_S 0.002
 #define AG_LOCK_LONGEST_WAIT_S 0.025
@@ -88,6 +88,7 @@ static void on_metadata(ag_flow *f, const ag_input *in)
             ag_flow_fail_with(f, in->err);
         return;
     }
+    ag_flow_learn_clock(c, &in->answer);
     if (ag_discovery_read(&c->env.alloc, ag_str_view(&c->endpoint), c->allow_http, &in->answer, c->env.wall_ms,
                           &c->metadata, &f->err))
         c->has_metadata = true;

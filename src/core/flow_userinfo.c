@@ -56,7 +56,7 @@ static void on_answer(ag_flow *f, const ag_input *in)
     userinfo_flow *u = (userinfo_flow *)f;
     if (!in->ok)
         ag_flow_fail_with(f, in->err);
-    else if (in->answer.status == 401 && !u->refreshed) {
+    else if (in->answer.status == 401 && !u->refreshed && !ag_dpop_is_refused(&in->answer)) {
         u->refreshed = true;
         ask_for_token(f, ag_str_view(&u->sent_token));
     } else if (read_answer(u, &in->answer))
@@ -77,7 +77,7 @@ static void on_metadata(ag_flow *f, const ag_input *in)
     else if (!ag_str_set_view(&c->env.alloc, &u->sent_token, ag_str_view(token))) {
         (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for user info");
         ag_flow_fail(f);
-    } else if (ag_userinfo_request(c, ag_str_view(token), &f->request, &f->err))
+    } else if (ag_userinfo_request(c, &c->session.record, &f->request, &f->err))
         ag_flow_send(f, on_answer);
     else
         ag_flow_fail(f);

@@ -24,6 +24,8 @@ bool ag_http_is_token(ag_view v);                             /* RFC 9110 sectio
 bool ag_http_check_method(ag_view method, ag_err *e);         /* a token, at most 32 bytes; not CONNECT or TRACE */
 void ag_http_add_header(ag_buf *b, const char *name, ag_view value);
 bool ag_http_is_redirect(int status);                          /* 301 302 303 307 308 */
+/* The `error` of the challenge of that scheme (RFC 9110 section 11.6.1), as it is written; borrowed from block. */
+bool ag_http_challenge_error(ag_view block, const char *scheme, ag_view *error);
 /* An HTTP date (RFC 9110 section 5.6.7) as seconds since 1970. False: not one. */
 bool ag_http_date(ag_view text, int64_t *unix_s);
 /* Seconds of a Retry-After header (delta or HTTP date against now), 0 when there is none that is sane; at most 86400. */

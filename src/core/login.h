@@ -6,6 +6,7 @@
 
 #include "core/env.h"
 #include "core/err.h"
+#include "core/jwk.h"
 #include "core/pkce.h"
 
 /* What an authorization request is for. */
@@ -27,6 +28,7 @@ typedef struct ag_login {
     ag_str redirect_uri;
     ag_str sub;                 /* whose it must be; not there: anybody's */
     ag_str action;              /* SETTINGS: which */
+    char jkt[AG_JKT_LEN + 1];   /* the thumbprint of the key that the code is bound to, or "" */
     double max_age_s;           /* how long ago the user may have shown who they are, or AG_ANY_AGE */
     char state[AG_RANDOM_TEXT_LEN + 1];
     char verifier[AG_RANDOM_TEXT_LEN + 1];

@@ -18,7 +18,7 @@ typedef struct field {
 #define FIELD(name) { #name, offsetof(ag_record, name) }
 static const field strings[] = {
     FIELD(refresh_token), FIELD(access_token), FIELD(id_token), FIELD(device_secret), FIELD(scope),
-    FIELD(anonymous_key), FIELD(anonymous_key_id), FIELD(anonymous_sub), FIELD(dpop_key_id), FIELD(dpop_jkt)
+    FIELD(anonymous_key), FIELD(anonymous_key_id), FIELD(anonymous_sub), FIELD(token_type), FIELD(dpop_jkt), FIELD(dpop_key)
 };
 #define N_STRINGS (sizeof strings / sizeof strings[0])
 #define N_TOKENS 4      /* the first ones, which end up in headers and forms */
@@ -153,6 +153,8 @@ static bool read_fields(const ag_alloc *a, const ag_json *doc, ag_record *r, ag_
             continue;
         if (!ag_json_string(doc, strings[i].key, &v) || v.n == 0 || (i < N_TOKENS && !ag_http_is_credential(v)))
             return damaged(e, strings[i].key);
+        if (string_at(r, i) == &r->token_type && !ag_view_eq(v, AG_LIT("DPoP")))
+            return damaged(e, strings[i].key);
         if (!ag_str_set_view(a, string_at(r, i), v))
             return ag_fail(e, AG_E_MEMORY, "no memory to read the session");
     }
@@ -206,5 +208,5 @@ bool ag_record_fresh(const ag_env *env, const ag_record *r)
 
 bool ag_record_has_keys(const ag_record *r)
 {
-    return r->anonymous_key.p != NULL || r->dpop_key_id.p != NULL;
+    return r->anonymous_key.p != NULL || r->dpop_key.p != NULL;
 }

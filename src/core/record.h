@@ -13,7 +13,9 @@ typedef struct ag_record {
     ag_str anonymous_key;       /* the device key's secret, base64url; with the next two it outlives the session (core/anonymous.h) */
     ag_str anonymous_key_id;
     ag_str anonymous_sub;       /* whose key it is; not there: nobody's yet */
-    ag_str dpop_key_id, dpop_jkt;       /* kept for the flows that need them */
+    ag_str token_type;          /* "DPoP"; not there: Bearer */
+    ag_str dpop_jkt;            /* the thumbprint of the key that the tokens are bound to */
+    ag_str dpop_key;            /* the secret of a key of ours, base64url; outlives the session (core/dpop.h) */
     char boot_id[40];           /* the boot in which the access token arrived */
     int64_t received_boot_ms, received_wall_ms;
     int64_t expires_in_ms;      /* as the server said, counted from the arrival */

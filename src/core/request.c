@@ -14,6 +14,8 @@ void ag_request_free(const ag_alloc *a, ag_request *r)
     ag_str_free(a, &r->url);
     ag_str_free(a, &r->headers);
     ag_str_free(a, &r->body);
+    ag_str_free(a, &r->dpop);
+    ag_str_free(a, &r->nonce);
     memset(r, 0, sizeof *r);
 }
 
@@ -27,32 +29,65 @@ void ag_request_reset(const ag_alloc *a, ag_request *r, const char *method)
     r->max_body = AG_MAX_PROTOCOL_BODY;
 }
 
+/* A header block that begins with what there is, and its end: false when out of memory. */
+static void begin_headers(const ag_alloc *a, const ag_request *r, ag_buf *b)
+{
+    ag_buf_init(b, a, AG_BUF_NO_LIMIT);
+    ag_buf_view(b, ag_str_view(&r->headers));
+}
+
+static bool take_headers(ag_request *r, ag_buf *b)
+{
+    if (ag_buf_take(b, &r->headers))
+        return true;
+    ag_buf_free(b);
+    return false;
+}
+
 bool ag_request_header(const ag_alloc *a, ag_request *r, const char *name, ag_view value)
 {
     ag_buf b;
-    ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
-    ag_buf_view(&b, ag_str_view(&r->headers));
+    begin_headers(a, r, &b);
     ag_http_add_header(&b, name, value);
-    if (!ag_buf_take(&b, &r->headers)) {
-        ag_buf_free(&b);
-        return false;
-    }
-    return true;
+    return take_headers(r, &b);
+}
+
+static void write_authorization(ag_buf *b, const char *scheme, ag_view token)
+{
+    ag_buf_cstr(b, "Authorization: ");
+    ag_buf_cstr(b, scheme);
+    ag_buf_view(b, token);
+    ag_buf_cstr(b, "\r\n");
 }
 
 bool ag_request_bearer(const ag_alloc *a, ag_request *r, ag_view access_token)
 {
     ag_buf b;
-    ag_buf_init(&b, a, AG_BUF_NO_LIMIT);
-    ag_buf_view(&b, ag_str_view(&r->headers));
-    ag_buf_cstr(&b, "Authorization: Bearer ");
-    ag_buf_view(&b, access_token);
-    ag_buf_cstr(&b, "\r\n");
-    if (!ag_buf_take(&b, &r->headers)) {
-        ag_buf_free(&b);
-        return false;
-    }
-    return true;
+    begin_headers(a, r, &b);
+    write_authorization(&b, "Bearer ", access_token);
+    return take_headers(r, &b);
+}
+
+void ag_request_write_authorization(ag_buf *b, const ag_record *from)
+{
+    write_authorization(b, from->token_type.p != NULL ? "DPoP " : "Bearer ", ag_str_view(&from->access_token));
+}
+
+bool ag_request_authorize(const ag_alloc *a, ag_request *r, const ag_record *from)
+{
+    ag_buf b;
+    if (from->token_type.p != NULL)
+        ag_request_prove(r, ag_str_view(&from->dpop_jkt));
+    begin_headers(a, r, &b);
+    ag_request_write_authorization(&b, from);
+    return take_headers(r, &b);
+}
+
+void ag_request_prove(ag_request *r, ag_view jkt)
+{
+    r->proof = true;
+    if (jkt.n < sizeof r->jkt && jkt.p != NULL)
+        memcpy(r->jkt, jkt.p, jkt.n);
 }
 
 bool ag_request_form(const ag_alloc *a, ag_request *r, ag_buf *body)

@@ -8,6 +8,7 @@
 #include "core/alloc.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/record.h"
 
 typedef struct ag_request {
     char method[36];        /* a token, NUL-terminated */
@@ -18,6 +19,11 @@ typedef struct ag_request {
     bool fresh;             /* on a connection of its own: must not be sent twice (law 5) */
     bool secret;            /* request and answer hold tokens: wipe what held them */
     bool keep_going;        /* once sent, the answer must be read whatever the caller does */
+    bool single;            /* cannot be sent again: its body is used up by then */
+    bool proof;             /* wants a proof of possession (core/dpop.h), a new one each time it is sent */
+    char jkt[44];           /* the thumbprint of the key for it; "": any will do, and that of the one it was made with */
+    ag_str dpop, nonce;     /* the proof as a header line, and the nonce in it (not there: none) */
+    int64_t iat;            /* the time in it */
 } ag_request;
 
 /* Borrowed from whoever steps the flow; valid during the step only. */
@@ -25,6 +31,7 @@ typedef struct ag_answer {
     int status;
     ag_view headers;        /* header block, see core/http.h */
     ag_view body;
+    ag_view jkt;            /* the thumbprint of the key whose proof went with the request; not there: none went */
 } ag_answer;
 
 #define AG_MAX_PROTOCOL_BODY ((size_t)1 << 20)  /* discovery, token and user info answers, bytes */
@@ -34,6 +41,12 @@ void ag_request_reset(const ag_alloc *a, ag_request *r, const char *method);
 /* Adds "Name: value"; false when out of memory. */
 bool ag_request_header(const ag_alloc *a, ag_request *r, const char *name, ag_view value);
 bool ag_request_bearer(const ag_alloc *a, ag_request *r, ag_view access_token);
+/* The Authorization header of the record's access token. */
+void ag_request_write_authorization(ag_buf *b, const ag_record *from);
+/* Adds it, and what goes with the token's type: a proof. */
+bool ag_request_authorize(const ag_alloc *a, ag_request *r, const ag_record *from);
+/* Has a proof go along, made with the key of this thumbprint; not there: with whatever key there is, or a new one. */
+void ag_request_prove(ag_request *r, ag_view jkt);
 /* Takes the buf's bytes as a form body and adds the Content-Type. */
 bool ag_request_form(const ag_alloc *a, ag_request *r, ag_buf *body);
 

@@ -17,6 +17,8 @@ void ag_token_answer_free(const ag_alloc *a, ag_token_answer *t)
     ag_str_free(a, &t->id_token);
     ag_str_free(a, &t->device_secret);
     ag_str_free(a, &t->scope);
+    ag_str_free(a, &t->token_type);
+    ag_str_free(a, &t->dpop_jkt);
     t->expires_in_ms = 0;
 }
 
@@ -26,11 +28,19 @@ static bool begin(const ag_client *c, const char *grant_type, ag_request *out, a
     const ag_alloc *a = &c->env.alloc;
     ag_request_reset(a, out, "POST");
     out->fresh = out->secret = out->keep_going = true;
+    out->proof = c->use_dpop;
     ag_buf_init(form, a, AG_BUF_NO_LIMIT);
     ag_form_add(form, 0, "grant_type", ag_view_of(grant_type));
     return ag_str_set_view(a, &out->url, ag_str_view(&c->metadata.token_endpoint))
         && ag_request_header(a, out, "Accept", AG_LIT("application/json"))
         && ag_client_authenticate(c, out, form);
+}
+
+/* What belongs to a session that is bound is of use with its key only. */
+static void prove_for(const ag_record *r, ag_request *out)
+{
+    if (r->dpop_jkt.p != NULL)
+        ag_request_prove(out, ag_str_view(&r->dpop_jkt));
 }
 
 static bool finish(const ag_client *c, bool ok, ag_request *out, ag_buf *form, ag_err *e)
@@ -45,6 +55,8 @@ bool ag_token_code_request(const ag_client *c, const ag_login *l, ag_view code, 
     ag_buf form;
     bool ok = begin(c, l->kind == AG_AUTHZ_SETTINGS ? "urn:authgear:params:oauth:grant-type:settings-action"
                                                     : "authorization_code", out, &form);
+    if (l->jkt[0] != '\0')
+        ag_request_prove(out, ag_view_of(l->jkt));
     ag_form_add(&form, 0, "code", code);
     ag_form_add(&form, 0, "redirect_uri", ag_str_view(&l->redirect_uri));
     ag_form_add(&form, 0, "code_verifier", ag_view_of(l->verifier));
@@ -55,6 +67,7 @@ bool ag_token_refresh_request(const ag_client *c, const ag_record *r, ag_request
 {
     ag_buf form;
     bool ok = begin(c, "refresh_token", out, &form);
+    prove_for(r, out);
     ag_form_add(&form, 0, "refresh_token", ag_str_view(&r->refresh_token));
     ag_form_add(&form, 0, "device_secret", ag_str_view(&r->device_secret));
     return finish(c, ok, out, &form, e);
@@ -83,6 +96,7 @@ bool ag_token_id_request(const ag_client *c, ag_view access_token, ag_request *o
     ag_buf form;
     bool ok = begin(c, "urn:authgear:params:oauth:grant-type:id-token", out, &form);
     out->fresh = out->keep_going = false;       /* nothing is lost with an answer: the next one is as good */
+    prove_for(&c->session.record, out);
     return finish(c, ok && ag_request_bearer(&c->env.alloc, out, access_token), out, &form, e);
 }
 
@@ -91,6 +105,7 @@ bool ag_token_exchange_request(const ag_client *c, const ag_record *r, ag_reques
     ag_buf form, origin;
     ag_url u;
     bool ok = begin(c, "urn:ietf:params:oauth:grant-type:token-exchange", out, &form);
+    prove_for(r, out);
     ag_buf_init(&origin, &c->env.alloc, AG_BUF_NO_LIMIT);
     if (ag_url_parse(ag_str_view(&c->endpoint), &u, e))
         ag_url_write_origin(&origin, &u);
@@ -123,6 +138,21 @@ static int token_field(const ag_alloc *a, const ag_json *doc, const char *key, a
     return ag_str_set_view(a, out, v) ? 1 : -2;
 }
 
+/* The scheme that goes with the access token. DPoP takes a key, so it is for answers to requests with a proof. */
+static int type_field(const ag_alloc *a, const ag_json *doc, ag_view jkt, ag_token_answer *t)
+{
+    ag_view v;
+    bool dpop;
+    if (!ag_json_string(doc, "token_type", &v))
+        return -1;
+    dpop = jkt.p != NULL && ag_view_eq_nocase(v, AG_LIT("DPoP"));
+    if (!dpop && !ag_view_eq_nocase(v, AG_LIT("Bearer")))
+        return -1;
+    if (dpop && !ag_str_set_view(a, &t->token_type, AG_LIT("DPoP")))
+        return -2;
+    return ag_str_set_view(a, &t->dpop_jkt, jkt) ? 1 : -2;
+}
+
 static bool read_lifetime(const ag_json *doc, int64_t *ms)
 {
     double s = AG_DEFAULT_LIFETIME_S;
@@ -151,8 +181,11 @@ static bool read_fields(const ag_client *c, const ag_answer *ans, const ag_json 
     }
     if (got == -2)
         return ag_fail(e, AG_E_MEMORY, "no memory for the tokens");
-    if (!ag_json_string(doc, "token_type", &v) || !ag_view_eq_nocase(v, AG_LIT("Bearer")))
-        return bad(ans, e, "the token_type is not Bearer");
+    got = type_field(a, doc, ans->jkt, t);
+    if (got == -1)
+        return bad(ans, e, ans->jkt.p != NULL ? "the token_type is neither Bearer nor DPoP" : "the token_type is not Bearer");
+    if (got == -2)
+        return ag_fail(e, AG_E_MEMORY, "no memory for the tokens");
     if (!read_lifetime(doc, &t->expires_in_ms))
         return bad(ans, e, "expires_in makes no sense");
     if (ag_json_string(doc, "scope", &v) && !ag_str_set_view(a, &t->scope, v))
@@ -224,6 +257,9 @@ void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r)
 {
     const ag_alloc *a = &env->alloc;
     ag_str_move(a, &r->access_token, &t->access_token);
+    ag_str_move(a, &r->token_type, &t->token_type);
+    if (t->dpop_jkt.p != NULL)
+        ag_str_move(a, &r->dpop_jkt, &t->dpop_jkt);
     if (t->refresh_token.p != NULL)
         ag_str_move(a, &r->refresh_token, &t->refresh_token);
     if (t->id_token.p != NULL)

@@ -9,6 +9,8 @@
 typedef struct ag_token_answer {
     ag_str access_token;        /* always there */
     ag_str refresh_token, id_token, device_secret, scope;   /* or not there */
+    ag_str token_type;          /* "DPoP"; not there: Bearer */
+    ag_str dpop_jkt;            /* the key that they are bound to, or not there */
     int64_t expires_in_ms;
 } ag_token_answer;
 
@@ -33,7 +35,7 @@ bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json 
 /* The same for answers that hold an ID token only, and for those of which nothing is asked but that they are one. */
 bool ag_token_read_id(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_str *id_token, ag_err *e);
 bool ag_token_read_done(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_err *e);
-/* Moves a token answer into a record: what the answer lacks stays as it was. Stamps the arrival. */
+/* Moves a token answer into a record: what the answer lacks stays as it was, but for the token's type. Stamps the arrival. */
 void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r);
 
 #endif

@@ -1,7 +1,7 @@
 /* userinfo: asking for the user info, and checking whose they are. */
 #include "core/userinfo.h"
 
-bool ag_userinfo_request(const ag_client *c, ag_view access_token, ag_request *out, ag_err *e)
+bool ag_userinfo_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e)
 {
     const ag_alloc *a = &c->env.alloc;
     if (c->metadata.userinfo_endpoint.p == NULL)
@@ -10,7 +10,7 @@ bool ag_userinfo_request(const ag_client *c, ag_view access_token, ag_request *o
     out->secret = true;
     if (ag_str_set_view(a, &out->url, ag_str_view(&c->metadata.userinfo_endpoint))
             && ag_request_header(a, out, "Accept", AG_LIT("application/json"))
-            && ag_request_bearer(a, out, access_token))
+            && ag_request_authorize(a, out, r))
         return true;
     return ag_fail(e, AG_E_MEMORY, "no memory for the user info request");
 }

@@ -6,7 +6,7 @@
 #include "core/client.h"
 #include "core/json.h"
 
-bool ag_userinfo_request(const ag_client *c, ag_view access_token, ag_request *out, ag_err *e);
+bool ag_userinfo_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
 /* sub: of the ID token, not there: any. access_token: the one that was sent, to keep it out of errors.
  * The claims are owned by the caller; NULL: e. */
 ag_json *ag_userinfo_read(const ag_client *c, const ag_answer *ans, ag_view sub, ag_view access_token, ag_err *e);

@@ -11,7 +11,7 @@ static void reset(ag_transfer *t, const ag_transfer_request *r)
 {
     ag_err_clear(&t->err);
     t->finished = false;
-    t->fresh = r->fresh;
+    t->once = r->fresh || r->once;
     t->secret = r->secret;
     t->attempts = 0;
     t->scout = false;

@@ -56,6 +56,7 @@ typedef struct ag_transfer_request {
     double connect_timeout; /* seconds, name look-up and TLS included; 0: 300, which is libcurl's */
     int64_t max_body;       /* bytes once decompressed; -1: not said */
     bool fresh;             /* on a new connection, and sent at most once */
+    bool once;              /* on any, and sent at most once */
     bool secret;            /* the answer holds tokens */
     bool stream;            /* the caller decides at AG_STEP_HEADERS */
 } ag_transfer_request;

@@ -127,7 +127,7 @@ static size_t on_read(char *p, size_t size, size_t count, void *ud)
 
 #if LIBCURL_VERSION_NUM >= 0x075000
 /* libcurl sends a request again by itself when a kept connection turns out dead, or the
- * server of an HTTP/2 one says 'refused'. A token request must not be (law 5). */
+ * server of an HTTP/2 one says 'refused'. A token request must not be (law 5), nor a proof. */
 static int on_request(void *ud, char *to, char *from, int to_port, int from_port)
 {
     ag_transfer *t = ud;
@@ -135,7 +135,7 @@ static int on_request(void *ud, char *to, char *from, int to_port, int from_port
     (void)from;
     (void)to_port;
     (void)from_port;
-    if (t->fresh && t->attempts > 0) {
+    if (t->once && t->attempts > 0) {
         t->refused = AG_E_NETWORK;
         return CURL_PREREQFUNC_ABORT;
     }

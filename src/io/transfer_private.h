@@ -94,7 +94,7 @@ struct ag_transfer {
     ag_buffer header_text;  /* wiped after each exchange */
     struct curl_slist *header_nodes;
     size_t header_cap;
-    bool fresh, secret;
+    bool once, secret;
     bool scout;             /* see transfer_h2.c */
     int64_t deadline, connect_deadline; /* ag_platform_now's boot_ms; INT64_MAX: none */
     int attempts;           /* how often libcurl set about sending it */

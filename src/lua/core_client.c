@@ -135,6 +135,7 @@ static bool read_options(lua_State *L, ag_client *c, ag_err *e)
     c->allow_http = flag_option(L, "allow_insecure_http");
     c->sso_enabled = flag_option(L, "sso_enabled");
     c->pre_authenticated_url_enabled = flag_option(L, "pre_authenticated_url_enabled");
+    c->use_dpop = flag_option(L, "dpop");
     c->has_look = flag_option(L, "has_look");
     c->manual_clock = flag_option(L, "manual_clock");
     auth_option(L, c);

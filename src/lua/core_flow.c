@@ -131,14 +131,22 @@ static int l_fetch_at_once(lua_State *L)
 
 /* ---- what it wants ---- */
 
+/* A request with a proof goes out once at most: the transport must not repeat it by itself. */
 static int push_send(lua_State *L, const ag_flow *f, bool sends_body)
 {
     lua_pushstring(L, f->request.method);
     ag_lua_push_view(L, ag_str_view(&f->request.url));
     ag_lua_push_view(L, ag_str_view(&f->request.headers));
+    if (f->request.proof) {
+        lua_pushstring(L, f->request.dpop.p);
+        lua_concat(L, 2);       /* such a request has headers of its own */
+    }
     ag_lua_push_view(L, ag_str_view(&f->request.body));
     lua_pushnumber(L, (lua_Number)f->request.max_body);
-    lua_pushboolean(L, f->request.fresh);
+    if (f->request.proof && !f->request.fresh)
+        lua_pushliteral(L, "once");
+    else
+        lua_pushboolean(L, f->request.fresh);
     lua_pushboolean(L, f->request.secret);
     lua_pushboolean(L, f->request.keep_going);
     lua_pushboolean(L, sends_body);
@@ -146,10 +154,9 @@ static int push_send(lua_State *L, const ag_flow *f, bool sends_body)
     return 11;
 }
 
-/* Pushes the number of the wanted effect and its arguments. */
-static int push_want(lua_State *L, ag_flow *root)
+/* Pushes the number of the effect that f, the root or a child of it, wants, and its arguments. */
+static int push_want(lua_State *L, const ag_flow *root, const ag_flow *f)
 {
-    const ag_flow *f = ag_flow_wanting(root);
     lua_pushinteger(L, (lua_Integer)f->fx);
     switch (f->fx) {
     case AG_FX_SEND:
@@ -169,7 +176,8 @@ static int push_want(lua_State *L, ag_flow *root)
 
 static int l_want(lua_State *L)
 {
-    return push_want(L, ag_lua_check_flow(L, 1));
+    ag_flow *f = ag_lua_check_flow(L, 1);
+    return push_want(L, f, ag_flow_wanting_anew(f));
 }
 
 /* ---- handing in results; each returns what is wanted next ---- */
@@ -177,7 +185,7 @@ static int l_want(lua_State *L)
 static int step(lua_State *L, ag_flow *f, const ag_input *in)
 {
     ag_flow_step(f, in);
-    return push_want(L, f);
+    return push_want(L, f, ag_flow_wanting(f));
 }
 
 /* feed(flow [, flag or number]) */
@@ -297,7 +305,7 @@ static int l_jwks_text(lua_State *L)
 static int l_fetch_accepts(lua_State *L)
 {
     ag_flow *f = ag_lua_check_flow(L, 1);
-    const ag_answer head = { (int)luaL_checkinteger(L, 2), ag_lua_check_view(L, 3), { NULL, 0 } };
+    const ag_answer head = { .status = (int)luaL_checkinteger(L, 2), .headers = ag_lua_check_view(L, 3) };
     lua_pushboolean(L, ag_fetch_accepts(f, &head));
     return 1;
 }

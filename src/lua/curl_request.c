@@ -58,7 +58,8 @@ void ag_lua_curl_read(lua_State *L, int base, ag_transfer_request *r)
     r->timeout = number_field(L, base, AG_FIELD_TIMEOUT, 0);
     r->connect_timeout = number_field(L, base, AG_FIELD_CONNECT_TIMEOUT, 0);
     r->max_body = size_field(L, base, AG_FIELD_MAX_BODY);
-    r->fresh = lua_toboolean(L, base + AG_FIELD_FRESH);
+    r->once = lua_type(L, base + AG_FIELD_FRESH) == LUA_TSTRING;
+    r->fresh = !r->once && lua_toboolean(L, base + AG_FIELD_FRESH);
     r->secret = lua_toboolean(L, base + AG_FIELD_SECRET);
     r->has_source = lua_toboolean(L, base + AG_FIELD_SOURCE);
     r->source_length = r->has_source ? size_field(L, base, AG_FIELD_SOURCE_LENGTH) : -1;

@@ -216,7 +216,7 @@ local M = {}
 ---@field timeout number|nil seconds, for everything
 ---@field connect_timeout number|nil seconds
 ---@field max_body integer|nil bytes once decompressed; unless set 64 MiB, and no limit for a sink
----@field fresh boolean|nil on a new connection, and sent once at most
+---@field fresh boolean|"once"|nil true: on a new connection, and sent once at most; "once": on any, and sent once at most
 ---@field secret boolean|nil the answer holds tokens: our copy of it is wiped
 ---@field cancelled nil|fun(): boolean asked about ten times a second
 

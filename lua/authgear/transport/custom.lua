@@ -208,7 +208,7 @@ end
 
 local function to_request(req, body)
   return { method = req.method, url = req.url, headers = to_table(req.headers), body = body, timeout = req.timeout,
-    connect_timeout = req.connect_timeout, max_body = req.max_body, fresh = req.fresh or false,
+    connect_timeout = req.connect_timeout, max_body = req.max_body, fresh = req.fresh == true,
     cancelled = req.cancelled }
 end
 

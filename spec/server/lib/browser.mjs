@@ -25,7 +25,7 @@ function request(dev, url, { method = 'GET', headers = {}, body } = {}) {
   });
 }
 
-const isOwn = (dev, url) => dev.issuers().some((issuer) => url.startsWith(`${issuer}/`));
+const isOwn = (dev, url) => [...dev.issuers(), dev.strict.issuer].some((issuer) => url.startsWith(`${issuer}/`));
 
 /** The one cookie that is kept from hop to hop: who the server's pages take the browser for. */
 function keepCookie(headers, answer) {
@@ -67,7 +67,7 @@ export async function visit(dev, { url, deliver = false }) {
 
 /** Logs in as a client would and hands out the tokens. Neither logged nor spoilt. */
 export async function makeSession(dev, options) {
-  const { client: clientId = 'native', user = 'user', scope = DEFAULT_SCOPE, ttl, tls } = options;
+  const { client: clientId = 'native', user = 'user', scope = DEFAULT_SCOPE, ttl, tls, dpop } = options;
   const client = dev.state.clients.get(clientId);
   if (!client) throw new Error(`no such client: ${clientId}`);
   const issuer = tls === false ? dev.plainIssuer : dev.issuer;
@@ -86,7 +86,10 @@ export async function makeSession(dev, options) {
   if (options.code_only) return { code, code_verifier: verifier, redirect_uri: redirectUri };
   const answer = await request(dev, `${issuer}/oauth2/token`, {
     method: 'POST',
-    headers: { ...headers, 'Content-Type': 'application/x-www-form-urlencoded' },
+    headers: {
+      ...headers, 'Content-Type': 'application/x-www-form-urlencoded',
+      ...(dpop ? { DPoP: dev.proofKeys.proof({ key: dpop, htm: 'POST', htu: `${issuer}/oauth2/token` }) } : {}),
+    },
     body: new URLSearchParams({
       grant_type: 'authorization_code', client_id: clientId, code, code_verifier: verifier, redirect_uri: redirectUri,
       ...(client.client_secret ? { client_secret: client.client_secret } : {}),

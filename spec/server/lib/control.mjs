@@ -14,6 +14,7 @@ async function reset(dev, { sessions = false }) {
   dev.faults.clear();
   dev.log.clear();
   dev.state.resetSettings();
+  dev.strict.reset();
   setOffset(0);
   if (sessions) await dev.revoke(dev.state.sessionsWhere({}));
   return {};
@@ -25,6 +26,7 @@ function settings(dev, body) {
   else if (body.ttl) Object.assign(state.ttl, body.ttl);
   if (body.rotate) Object.assign(state.rotate, body.rotate);
   if (body.clock_offset !== undefined) setOffset(body.clock_offset);
+  if (body.require_nonce !== undefined) dev.strict.requireNonce = body.require_nonce;
   if (body.exp_rounding) state.expRounding = body.exp_rounding;
   return { ttl: state.ttl, rotate: state.rotate, clock_offset: getOffset(), exp_rounding: state.expRounding };
 }
@@ -96,6 +98,7 @@ const ROUTES = {
   'POST /login': login,
   'POST /users': users,
   'POST /clients': clients,
+  'POST /proof': (dev, body) => ({ proof: dev.proofKeys.proof(body) }),
   'POST /visit': (dev, body) => visit(dev, body),
   'POST /stop': (dev) => { setImmediate(() => dev.stop()); return {}; },
 };

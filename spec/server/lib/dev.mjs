@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { appHandler, bench } from './app.mjs';
 import { controlHandler } from './control.mjs';
+import { Keys } from './dpop.mjs';
 import { endpointHandler, targetOf } from './endpoint.mjs';
 import { Faults } from './faults.mjs';
 import { makeKey } from './keys.mjs';
@@ -13,6 +14,7 @@ import { makeProvider } from './provider.mjs';
 import { resolverHandler } from './resolver.mjs';
 import { listener } from './serve.mjs';
 import { State } from './state.mjs';
+import { Strict } from './strict.mjs';
 import { makeCertificates, tlsServer } from './tls.mjs';
 
 const HOST = '127.0.0.1';
@@ -33,6 +35,8 @@ export class Dev {
     this.faults = new Faults();
     this.login = new Login(this);
     this.key = makeKey();
+    this.proofKeys = new Keys();
+    this.strict = new Strict(this);
     this.secret = randomBytes(16).toString('hex');
     this.turns = new Map();
     this.servers = [];
@@ -64,6 +68,8 @@ export class Dev {
       control: await this.listen(controlHandler(this)),
     };
     if (this.options.tls) await this.startTls(handlers, ready);
+    ready.strict = { endpoint: await this.listen(handlers.strict), app: await this.listen(handlers.strictApp) };
+    this.strict.start(ready.strict.endpoint, ready.strict.app);
     this.provider = makeProvider(this, this.issuer);
     this.callback = this.provider.callback();
     this.provider.on('grant.revoked', (ctx, id) => {
@@ -83,6 +89,13 @@ export class Dev {
     return {
       endpoint: listener(this, { name: 'endpoint', targetOf, handler: endpointHandler(this), readsBody: true }),
       app: (req, res) => { if (!bench(req, res)) app(req, res); },
+      strict: listener(this, {
+        name: 'strict', targetOf: (path) => this.strict.targetOf(path), readsBody: true,
+        handler: (req, res, url, info) => this.strict.handle(req, res, url, info),
+      }),
+      strictApp: listener(this, {
+        name: 'strict app', targetOf: () => 'app', handler: (req, res, url) => this.strict.resource(req, res, url),
+      }),
       resolver: listener(this, { name: 'resolver', targetOf: () => 'resolve', handler: resolverHandler(this) }),
     };
   }

@@ -1,10 +1,13 @@
 // The endpoint: oidc-provider where it can serve Authgear's requests, and our own answers where it can't.
 
 import { userInfo } from './claims.mjs';
+import { checkProof } from './dpop.mjs';
 import { NO_STORE, rewriteRequest, send, sendApiError, sendJson } from './http.mjs';
 import { randomHex, randomText } from './keys.mjs';
 import { EXCHANGE_GRANT, authorizeOwn, exchange, formForProvider, settingsPage } from './pages.mjs';
 import { resolve } from './resolver.mjs';
+
+const PROOF_AGE = 300; // seconds that the time in a proof may be off
 
 const TARGETS = {
   '/.well-known/openid-configuration': 'discovery',
@@ -101,6 +104,30 @@ async function appSessionToken(dev, res, info) {
   send(res, 200, { 'Content-Type': 'application/json', ...NO_STORE }, JSON.stringify({ result }));
 }
 
+/**
+ * Authgear's policy for DPoP: the refresh token and the code are bound, access tokens are not. Answers false when the
+ * request has been refused.
+ */
+async function checkBinding(dev, req, res, url, info) {
+  const { code, refresh_token: refreshToken } = info.form ?? {};
+  const id = refreshToken?.split('.')[0] ?? (await dev.provider.AuthorizationCode.find(code ?? ''))?.grantId;
+  const session = dev.state.sessions.get(id);
+  const bound = refreshToken ? session?.jkt : session?.codeJkt;
+  let jkt;
+  try {
+    if (req.headers.dpop !== undefined || bound) {
+      jkt = checkProof(req, { url: `${dev.issuerOf(req)}${url.pathname}`, seen: dev.state.seenProofs, age: PROOF_AGE }).jkt;
+      if (bound && jkt !== bound) throw new Error('its key');
+    }
+  } catch {
+    info.outcome = { error: 'invalid_dpop_proof' };
+    sendJson(res, 400, { error: 'invalid_dpop_proof', error_description: 'Invalid DPoP key binding' }, NO_STORE);
+    return false;
+  }
+  info.jkt = jkt;
+  return true;
+}
+
 /** Requests at the same refresh token one after the other: rotating it must not happen twice. */
 async function inTurn(dev, key, act) {
   const before = dev.turns.get(key);
@@ -123,6 +150,7 @@ function sendInvalidGrant(res, info) {
 }
 
 async function toProvider(dev, req, res, url, info) {
+  if (info.target === 'token' && !await checkBinding(dev, req, res, url, info)) return;
   const headers = { ...req.headers };
   let { body } = info;
   if (info.target === 'token') {

@@ -2,6 +2,7 @@
 // Tokens appear as fingerprints only.
 
 import { mono, wall } from './clock.mjs';
+import { proofOf } from './dpop.mjs';
 import { fingerprint } from './keys.mjs';
 
 const LIMIT = 200000;
@@ -24,6 +25,7 @@ export class Log {
     return {
       id: (this.nextRequest += 1), server, target, method: req.method, path,
       tag: headers['x-test-tag'] ?? headers['x-request-id'], at: { wall: wall(), mono: mono() },
+      proof: proofOf(req),
     };
   }
 
@@ -33,7 +35,7 @@ export class Log {
     const { at, ...rest } = more;
     this.events.push({
       seq: this.seq, event, request: info.id, server: info.server, target: info.target, method: info.method,
-      path: info.path, tag: info.tag, client: info.client, grant: info.grant, wall: wallTime, mono: monoTime, ...rest,
+      path: info.path, tag: info.tag, proof: info.proof, client: info.client, grant: info.grant, wall: wallTime, mono: monoTime, ...rest,
     });
     if (this.events.length > LIMIT) this.events.splice(0, LIMIT / 2);
   }

@@ -18,7 +18,7 @@ const LONG = 365 * 24 * 3600;
 // Read by our own pages; oidc-provider drops parameters that it isn't told of.
 const EXTRA_PARAMS = [
   'x_state', 'x_sso_enabled', 'x_suppress_idp_session_cookie', 'x_color_scheme', 'x_page', 'x_oauth_provider_alias',
-  'x_authentication_flow_group', 'x_settings_action', 'x_settings_action_query', 'x_dev_user',
+  'x_authentication_flow_group', 'x_settings_action', 'x_settings_action_query', 'x_dev_user', 'dpop_jkt',
 ];
 
 function fail(error, description) {
@@ -92,8 +92,9 @@ async function newGrant(dev, ctx) {
   noteReauthentication(dev, ctx, account.accountId);
   dev.state.sessions.set(grant.jti, {
     id: grant.jti, clientId: client.clientId, sub: account.accountId, revoked: false,
-    authTime: ctx.oidc.session.loginTs, scope: params.scope,
+    authTime: ctx.oidc.session.loginTs, scope: params.scope, codeJkt: params.dpop_jkt,
   });
+  params.dpop_jkt = undefined; // oidc-provider would want a proof that it does not look at here
   return grant;
 }
 

@@ -1,5 +1,6 @@
 // What happens to every request, whichever server it reaches: log it, see whether it is to be spoilt, handle it.
 
+import { getOffset } from './clock.mjs';
 import { parseForm, bearerOf, readBody, send } from './http.mjs';
 import { withFault } from './faults.mjs';
 
@@ -41,6 +42,7 @@ async function handle(dev, options, req, res) {
   info.bearer = bearerOf(req);
   info.internal = internal;
   const kept = isKept(req);
+  if (getOffset() !== 0) res.setHeader('Date', new Date(Date.now()).toUTCString());
   if (options.readsBody) await readForm(req, info);
   if (internal) {
     await options.handler(req, res, url, info);

@@ -19,6 +19,7 @@ export class State {
     this.actionCodes = new Map();
     this.preAuthenticatedTokens = new Map();
     this.browserSessions = new Map();
+    this.seenProofs = new Set();
     this.resetSettings();
   }
 
