@@ -16,6 +16,8 @@ read_globals = {
 
 files["lua/authgear/openresty"] = { read_globals = { "ngx" } }
 files["lua/authgear/openresty.lua"] = { read_globals = { "ngx" } }
+files["spec/support/cosocket_http.lua"] = { read_globals = { "ngx" } }
+files["bench/nginx"] = { std = "luajit", read_globals = { "ngx" } }
 files["examples/love"] = { std = "luajit+love" }
 files["lua/authgear/types.lua"] = { ignore = { "authgear", "21.", "5.." } } -- nothing in it runs
 files["spec"] = { std = "min+busted" }

@@ -7,6 +7,7 @@ end
 local authgear = require "authgear"
 local check = require "authgear.check"
 local host = require "authgear.openresty.host"
+local storages = require "authgear.storage"
 
 ---@class authgear.openresty : authgear
 local M = setmetatable({}, { __index = authgear })
@@ -38,6 +39,34 @@ end
 ---@return authgear.Error|nil err
 function M.new(options)
   return authgear.new(with_host("new", options))
+end
+
+local function file_option(value)
+  if not storages.is_spec(value) and type(value) ~= "boolean" and (type(value) ~= "string" or value == "") then
+    return "true, a directory, or what authgear.storage.file made"
+  end
+end
+
+local function file_storage(value)
+  if not value or storages.is_spec(value) then
+    return value
+  end
+  return storages.file(type(value) == "string" and { dir = value } or nil)
+end
+
+--- A storage in a lua_shared_dict, to pass as `storage`: one session for all workers. The dict must be for nothing else.
+---@param options { dict: string, file: boolean|string|table|nil } dict: its name in nginx.conf. file: a directory (true: the
+--- platform's data directory), or what authgear.storage.file made, for a file that is the truth and of which the dict is a cache;
+--- without it a restart forgets the session
+function M.storage(options)
+  check.options("storage", 1, options, { dict = "text", file = file_option }, { "dict" })
+  local dict, file = options.dict, file_storage(options.file)
+  if not ngx.shared[dict] then
+    check.fail("storage", 1, ("there is no 'lua_shared_dict %s' in nginx.conf"):format(dict))
+  end
+  return storages.spec(function(name)
+    return require("authgear.openresty.storage").open(dict, file, name)
+  end)
 end
 
 local function not_here(name)

@@ -15,16 +15,27 @@ local function key_problem(value)
   return "a string of 32 random bytes, or a table with a function 'get'"
 end
 
+--- What can be handed in as `storage`.
+---@param open fun(name: string): table|nil, string|nil, string|nil, boolean|nil, boolean|nil see M.open
+function M.spec(open)
+  return setmetatable({ open = open }, Spec)
+end
+
+--- Was it made by spec?
+function M.is_spec(value)
+  return getmetatable(value) == Spec
+end
+
 --- A file per client name, mode 0600, shared safely by any number of processes.
 ---@param options authgear.FileOptions|nil
 function M.file(options)
   check.options("file", 1, options, { dir = "text", key = key_problem })
   local dir, key = options and options.dir, options and options.key
-  return setmetatable({ open = function(name)
+  return M.spec(function(name)
     local module = type(key) == "table" and "authgear.storage.keyed" or "authgear.storage.file"
     local storage, code, message, retryable = require(module).new({ dir = dir, name = name, key = key })
     return storage, code, message, retryable, true
-  end }, Spec)
+  end)
 end
 
 --- A key for encrypted files that the system's secret store keeps: see docs/storage.md.
@@ -39,15 +50,15 @@ end
 function M.memory()
   local memory = require "authgear.storage.memory"
   local slots = memory.slots()
-  return setmetatable({ open = function(name)
+  return M.spec(function(name)
     return memory.new(slots, name), nil, nil, nil, true
-  end }, Spec)
+  end)
 end
 
 --- Says what is wrong with a `storage` option, or nil.
 ---@return string|nil
 function M.problem(option)
-  if option == nil or option == "memory" or option == "file" or getmetatable(option) == Spec then
+  if option == nil or option == "memory" or option == "file" or M.is_spec(option) then
     return nil
   elseif type(option) ~= "table" then
     return '"memory", "file" or a table'
@@ -67,7 +78,7 @@ function M.open(option, name)
     return memory.new(memory.slots(), name), nil, nil, nil, false
   elseif option == "file" then
     return M.file().open(name)
-  elseif getmetatable(option) == Spec then
+  elseif M.is_spec(option) then
     return option.open(name)
   end
   return require("authgear.storage.custom").new(option, name), nil, nil, nil, option.changed ~= nil

@@ -83,11 +83,6 @@ end
 ---@return boolean|nil ok
 ---@return authgear.Error|nil err
 function M.start(runtime, task)
-  local refusal = driver.refusal(runtime)
-  if refusal then
-    finish(task, false)
-    return nil, errors.new("phase", refusal)
-  end
   local spawn = M.spawner(runtime)
   if not spawn then
     run_here(runtime, task)

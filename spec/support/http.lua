@@ -114,10 +114,8 @@ local function request_text(options, host, port, path)
   return table.concat(lines, "\r\n") .. (options.body or ""), method
 end
 
---- Sends one request. options: url, method, headers, body, form (a table), timeout (seconds, 30).
----@return table|nil answer `status`, `headers` (lower-case names), `header_list`, `body`
----@return string|nil error
-function http.request(options)
+-- Connects and sends: the connection and the method, or nil and why.
+local function begin(options)
   if options.form then
     local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
     for name, value in pairs(options.headers or {}) do
@@ -138,8 +136,11 @@ function http.request(options)
   end
   local text, method = request_text(options, host, port, path)
   conn:send(text)
-  local line
-  line, err = conn:receive "*l"
+  return conn, method
+end
+
+local function finish(conn, method)
+  local line, err = conn:receive "*l"
   local status = line and tonumber(line:match "^HTTP/%S+ (%d+)")
   if not status then
     conn:close()
@@ -155,6 +156,33 @@ function http.request(options)
     return nil, err
   end
   return { status = status, headers = headers, header_list = list, body = body }
+end
+
+--- Sends one request. options: url, method, headers, body, form (a table), timeout (seconds, 30).
+---@return table|nil answer `status`, `headers` (lower-case names), `header_list`, `body`
+---@return string|nil error
+function http.request(options)
+  local conn, method = begin(options)
+  if not conn then
+    return nil, method
+  end
+  return finish(conn, method)
+end
+
+--- Sends a request n times before it reads the first answer. A list of n answers; in place of one that did not come { err = why }.
+function http.many(options, n)
+  local conns, answers = {}, {}
+  for i = 1, n do
+    conns[i] = { begin(options) }
+  end
+  for i, begun in ipairs(conns) do
+    local answer, err
+    if begun[1] then
+      answer, err = finish(begun[1], begun[2])
+    end
+    answers[i] = answer or { err = err or begun[2] }
+  end
+  return answers
 end
 
 return http

@@ -34,6 +34,11 @@ function M.refuses()
   end
 end
 
+--- What waits for nothing after all can be done here and now.
+function M.blocks()
+  return not WAITS[get_phase()]
+end
+
 -- nginx's coroutine.status knows only the coroutines of the request that asks.
 M.status = rawget(coroutine, "_status") or coroutine.status
 

@@ -1,0 +1,98 @@
+--- A lock in a lua_shared_dict, which one light thread of all workers has. It ends with its holder's process: who finds it
+-- taken looks whether that process is still there, and one of those who find it gone takes it over.
+-- Must never be given up by the clock alone where it can be known that its holder lives.
+
+local M = { LONGEST = 48 } -- bytes of what it puts into the dict
+
+local LEASE = 120 -- seconds, where it can't be known
+local RIGHT = 5 -- seconds that the right to take over a dead holder's lock lasts
+
+local count = 0
+
+-- When a process began, in the system's own measure: another one of the same number began later. nil: there is none, or it
+-- can't be known.
+local function beginning(pid)
+  local stat = io.open("/proc/" .. pid .. "/stat", "r")
+  local text = stat and stat:read "*l"
+  if stat then
+    stat:close()
+  end
+  local fields = text and text:match "^.*%) (.*)$" -- the program's name may hold anything
+  local n = 2
+  for field in (fields or ""):gmatch "%S+" do
+    n = n + 1
+    if n == 3 and (field == "Z" or field == "X") then
+      return nil -- killed, and not yet forgotten
+    elseif n == 22 then
+      return field
+    end
+  end
+end
+
+-- What stands in the dict while this process holds the lock, another each time.
+local function new_token()
+  local pid = ngx.worker.pid()
+  count = count + 1
+  return ("%d %s %d"):format(pid, beginning(pid) or "?", count)
+end
+
+local function is_dead(token)
+  local pid, began = token:match "^(%d+) (%S+)"
+  return began ~= "?" and beginning(pid) ~= began
+end
+
+---@class authgear.openresty.Lock
+local Lock = {}
+Lock.__index = Lock
+
+local function refused(self, why)
+  return nil, "storage", ("no lock in lua_shared_dict '%s': %s"):format(self.dict_name, why), true
+end
+
+local function put(self, how, token)
+  local lease = token:find("?", 1, true) and LEASE or 0
+  local ok, why = self.dict[how](self.dict, self.key, token, lease)
+  if ok then
+    self.token = token
+    return true
+  elseif why == "exists" then
+    return false
+  end
+  return refused(self, why)
+end
+
+--- Takes it without waiting: true; false: another has it; nil, code, message, retryable.
+function Lock:try()
+  local holder = self.dict:get(self.key)
+  if not holder then
+    return put(self, "safe_add", new_token())
+  elseif not is_dead(holder) then
+    return false
+  end
+  local mine, why = self.dict:safe_add(self.key .. " after " .. holder, true, RIGHT)
+  if mine and self.dict:get(self.key) == holder then
+    return put(self, "safe_set", new_token())
+  elseif not mine and why ~= "exists" then
+    return refused(self, why)
+  end
+  return false
+end
+
+--- Gives it back, if it is ours.
+function Lock:unlock()
+  if self.token and self.dict:get(self.key) == self.token then
+    self.dict:delete(self.key)
+  end
+  self.token = nil
+  return true
+end
+
+---@param dict table
+---@param dict_name string
+---@param key string
+---@return authgear.openresty.Lock
+function M.new(dict, dict_name, key)
+  return setmetatable({ dict = dict, dict_name = dict_name, key = key }, Lock)
+end
+
+return M
