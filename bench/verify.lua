@@ -54,12 +54,14 @@ local function bench_alg(alg, key, batch, made)
   local cached = assert(authgear.policy(options))
   assert(authgear.verify(token, plain))
   assert(authgear.verify(token, cached))
-  local us, ratios = { digest = {}, kept = {}, plain = {}, cached = {} }, { digest = {}, kept = {}, cached = {} }
+  local us = { digest = {}, kept = {}, plain = {}, cached = {} }
+  local ratios = { digest = {}, kept = {}, cached = {}, cached_kept = {} }
   for turn = 1, TURNS do
     local digest, kept = openssl(process, "digest"), openssl(process, "kept")
     local ours, hit = measure(token, plain), measure(token, cached)
     us.digest[turn], us.kept[turn], us.plain[turn], us.cached[turn] = digest, kept, ours, hit
-    ratios.digest[turn], ratios.kept[turn], ratios.cached[turn] = ours / digest, ours / kept, hit / kept
+    ratios.digest[turn], ratios.kept[turn] = ours / digest, ours / kept
+    ratios.cached[turn], ratios.cached_kept[turn] = hit / digest, hit / kept
   end
   process:stop()
   local median = support.median
@@ -69,11 +71,13 @@ local function bench_alg(alg, key, batch, made)
     { "EVP_DigestVerify", ("%.1f"):format(median(us.digest)), "1", "" },
     { "EVP_PKEY_verify, context and digest kept", ("%.1f"):format(median(us.kept)), "", "1" },
     { "authgear.verify", ("%.1f"):format(median(us.plain)), ("%.2f"):format(median(ratios.digest)), ("%.2f"):format(median(ratios.kept)) },
-    { "authgear.verify, cached", ("%.2f"):format(median(us.cached)), "", ("%.3f"):format(median(ratios.cached)) },
+    { "authgear.verify, cached", ("%.2f"):format(median(us.cached)), ("%.3f"):format(median(ratios.cached)),
+      ("%.3f"):format(median(ratios.cached_kept)) },
   }
   support.bound(alg .. " to EVP_DigestVerify", median(ratios.digest), "%.2f", LIMIT)
   support.bound(alg .. " to a kept context", median(ratios.kept), "%.2f", LIMIT)
-  support.bound(alg .. " cached, to a kept context", median(ratios.cached), "%.3f", LIMIT_CACHED)
+  support.bound(alg .. " cached, to EVP_DigestVerify", median(ratios.cached), "%.3f", LIMIT_CACHED)
+  support.bound(alg .. " cached, to a kept context", median(ratios.cached_kept), "%.3f", LIMIT_CACHED)
 end
 
 -- r and s as DER, which only OpenSSL wants.

@@ -5,6 +5,8 @@ local core = require "authgear.core"
 local driver = require "authgear.lazy" "authgear.driver"
 local errors = require "authgear.errors"
 
+local jwt_verify = core.jwt_verify
+
 local M = {}
 
 ---@class authgear.Policy what a token must be, see docs/verify.md
@@ -211,7 +213,7 @@ end
 --- The time to judge by, in seconds since 1970.
 ---@param policy { now: number|nil|fun(): number }
 ---@return number
-function M.time_of(policy)
+local function time_of(policy)
   local given = policy.now
   if type(given) == "function" then
     given = given()
@@ -225,6 +227,7 @@ function M.time_of(policy)
   local _, wall = core.now()
   return wall
 end
+M.time_of = time_of
 
 --- Verifies an access token (RFC 7519, 8725, 9068) against the issuer's keys. No network call.
 ---@param token string
@@ -246,8 +249,7 @@ function M.verify(token, policy)
   elseif not policy.jwks then
     check.fail("verify", 2, "option 'jwks' is missing")
   end
-  local claims, code, message, retryable, reason = core.jwt_verify(token, policy.jwks.core, policy.core, M.time_of(policy),
-    policy.cache)
+  local claims, code, message, retryable, reason = jwt_verify(token, policy.jwks.core, policy.core, time_of(policy), policy.cache)
   if not claims then
     return failed(code, message, retryable, reason)
   end
@@ -293,8 +295,8 @@ local function judge(runtime, state, token, policy)
   if policy.cache and policy.cached_for ~= state.keys then
     policy.cache, policy.cached_for = core.jwt_cache(policy.cache_size), state.keys
   end
-  local time = not policy.now and runtime.clock and runtime.clock.wall() or M.time_of(policy)
-  return core.jwt_verify(token, state.keys.core, policy.core, time, policy.cache)
+  local time = not policy.now and runtime.clock and runtime.clock.wall() or time_of(policy)
+  return jwt_verify(token, state.keys.core, policy.core, time, policy.cache)
 end
 
 --- client:verify, see there.

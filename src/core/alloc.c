@@ -2,7 +2,6 @@
  * of its own, except the failure switch of test builds. */
 #include "core/alloc.h"
 
-#include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +46,13 @@ void ag_free(const ag_alloc *a, void *p)
         (void)a->fn(a->ud, p, 0);
 }
 
+/* Called by a pointer that may change at any time, memset cannot be left out as being of no use. */
+static void *(*const volatile wipe)(void *p, int byte, size_t n) = memset;
+
 void ag_wipe(void *p, size_t n)
 {
     if (p != NULL && n > 0)
-        OPENSSL_cleanse(p, n);
+        (void)wipe(p, 0, n);
 }
 
 void ag_free_wiped(const ag_alloc *a, void *p, size_t n)

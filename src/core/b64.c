@@ -51,25 +51,32 @@ static const unsigned char bits_of[256] = {
 #undef B4
 };
 
+/* Whole groups of four characters, which are three bytes. */
+static bool decode_groups(unsigned char *to, const unsigned char *p, size_t groups)
+{
+    unsigned bad = 0;
+    for (; groups > 0; groups--, p += 4, to += 3) {
+        unsigned a = bits_of[p[0]], b = bits_of[p[1]], c = bits_of[p[2]], d = bits_of[p[3]];
+        unsigned all = a << 18 | b << 12 | c << 6 | d;
+        bad |= a | b | c | d;
+        to[0] = (unsigned char)(all >> 16 & 0xFF);
+        to[1] = (unsigned char)(all >> 8 & 0xFF);
+        to[2] = (unsigned char)(all & 0xFF);
+    }
+    return (bad & BAD) == 0;
+}
+
 bool ag_b64url_decode(void *out, size_t *out_n, const char *in, size_t n)
 {
     unsigned char *to = out;
+    size_t groups = n / 4;
     unsigned held = 0;      /* bits not written yet, the low `waiting` ones */
     unsigned waiting = 0;
-    size_t i, at = 0;
+    size_t i, at = groups * 3;
     *out_n = 0;
-    if (n % 4 == 1)
+    if (n % 4 == 1 || !decode_groups(to, (const unsigned char *)in, groups))
         return false;
-    for (i = 0; n - i >= 4; i += 4) {
-        const unsigned char *p = (const unsigned char *)in + i;
-        unsigned a = bits_of[p[0]], b = bits_of[p[1]], c = bits_of[p[2]], d = bits_of[p[3]];
-        if (((a | b | c | d) & BAD) != 0)
-            return false;
-        to[at++] = (unsigned char)(a << 2 | b >> 4);
-        to[at++] = (unsigned char)((b << 4 | c >> 2) & 0xFF);
-        to[at++] = (unsigned char)((c << 6 | d) & 0xFF);
-    }
-    for (; i < n; i++) {
+    for (i = groups * 4; i < n; i++) {
         unsigned bits = bits_of[(unsigned char)in[i]];
         if ((bits & BAD) != 0)
             return false;

@@ -24,7 +24,8 @@ typedef struct scanner {
 
 static void skip_space(scanner *s)
 {
-    while (s->at < s->n && (s->p[s->at] == ' ' || s->p[s->at] == '\n' || s->p[s->at] == '\r' || s->p[s->at] == '\t'))
+    while (s->at < s->n && (unsigned char)s->p[s->at] <= ' '
+            && (s->p[s->at] == ' ' || s->p[s->at] == '\n' || s->p[s->at] == '\r' || s->p[s->at] == '\t'))
         s->at++;
 }
 

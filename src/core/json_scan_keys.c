@@ -140,11 +140,25 @@ static bool merge(const char *text, const size_t *from, size_t left, size_t all,
     return true;
 }
 
+/* Each less than the next: as programs often write them, so no two are the same and there is nothing to sort. */
+static bool is_ascending(const char *text, const size_t *keys, size_t count)
+{
+    size_t i;
+    for (i = 1; i < count; i++)
+        if (compare(text + keys[i - 1], text + keys[i]) >= 0)
+            return false;
+    return true;
+}
+
 ag_scan_dup ag_scan_keys_pop(ag_scan_keys *k, const char *text, size_t first, size_t *dup)
 {
     size_t count = k->n - first, width, i;
     size_t *from, *to;
-    if (count > 1 && !reserve(k, k->n + count))
+    if (is_ascending(text, k->at + first, count)) {
+        k->n = first;
+        return AG_SCAN_NO_DUP;
+    }
+    if (!reserve(k, k->n + count))
         return AG_SCAN_DUP_MEMORY;
     from = k->at + first;
     to = k->at + k->n;

@@ -7,9 +7,10 @@
 
 #include "core/json_scan.h"
 
+/* Between tokens of a scanned text nothing else is that low. */
 static const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && (unsigned char)*p <= ' ')
         p++;
     return p;
 }
@@ -48,7 +49,7 @@ static const char *skip_nested(const char *p, const char *end)
 
 static const char *skip_plain(const char *p, const char *end)
 {
-    while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\n' && *p != '\r' && *p != '\t')
+    while (p < end && *p != ',' && *p != '}' && *p != ']' && (unsigned char)*p > ' ')
         p++;
     return p;
 }

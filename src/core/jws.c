@@ -30,6 +30,12 @@ static size_t split(ag_view token, ag_view parts[3])
     }
 }
 
+/* At most. */
+static size_t decoded_size(ag_view part)
+{
+    return part.n / 4 * 3 + 3;
+}
+
 /* Decodes a part to *to, which moves behind it. */
 static bool decode(ag_view part, char **to, ag_view *out)
 {
@@ -113,7 +119,8 @@ static bool read_parts(const ag_alloc *a, const ag_view parts[3], ag_jws *out, a
     ag_view head;
     char *to;
     bool good;
-    out->mem_n = 2 * (parts[0].n + parts[1].n) + parts[2].n + 8;
+    /* what the parts decode to, and once more room for the texts in the first two */
+    out->mem_n = 2 * (decoded_size(parts[0]) + decoded_size(parts[1])) + decoded_size(parts[2]) + 2;
     out->mem = ag_resize(a, NULL, out->mem_n);
     if (out->mem == NULL)
         return ag_fail(e, AG_E_MEMORY, "no memory for a token");

@@ -10,13 +10,13 @@
 
 typedef struct place {
     ag_jwt_key key;
-    ag_jws jws;                 /* owned; mem NULL: free. Its signature is wiped: with it there would be a token */
-    ag_jwt_claims claims;
-    uint64_t used;
+    ag_jwt_claims times;        /* nothing else of it is set */
+    uint64_t used;              /* 0: free */
 } place;
 
 struct ag_jwt_cache {
     ag_alloc alloc;
+    ag_sha256_kept *sha256;     /* owned */
     size_t sets;
     uint64_t clock;
     place places[];
@@ -30,28 +30,35 @@ ag_jwt_cache *ag_jwt_cache_new(const ag_alloc *a, size_t n)
         sets = 1;
     if (ag_size_mul(sets, WAYS * sizeof(place), &size) && ag_size_add(size, sizeof *c, &size))
         c = ag_new0(a, size);
-    if (c != NULL) {
-        c->alloc = *a;
-        c->sets = sets;
-    }
-    return c;
+    if (c == NULL)
+        return NULL;
+    c->alloc = *a;
+    c->sets = sets;
+    c->sha256 = ag_sha256_keep();
+    if (c->sha256 != NULL)
+        return c;
+    ag_jwt_cache_free(c);
+    return NULL;
 }
 
 void ag_jwt_cache_free(ag_jwt_cache *c)
 {
     ag_alloc a;
-    size_t i;
     if (c == NULL)
         return;
     a = c->alloc;
-    for (i = 0; i < c->sets * WAYS; i++)
-        ag_jws_free(&a, &c->places[i].jws);
+    ag_sha256_drop(c->sha256);
     ag_free(&a, c);
 }
 
 bool ag_jwt_cache_key(ag_view token, ag_jwt_key *out)
 {
     return ag_sha256(out->hash, token.p, token.n);
+}
+
+bool ag_jwt_cache_hash(ag_jwt_cache *c, ag_view token, ag_jwt_key *out)
+{
+    return ag_sha256_by(c->sha256, out->hash, token.p, token.n);
 }
 
 static place *set_of(ag_jwt_cache *c, const ag_jwt_key *key)
@@ -66,21 +73,27 @@ static place *find(ag_jwt_cache *c, const ag_jwt_key *key)
     place *p = set_of(c, key);
     int i;
     for (i = 0; i < WAYS; i++)
-        if (p[i].jws.mem != NULL && memcmp(&p[i].key, key, sizeof *key) == 0)
+        if (p[i].used != 0 && memcmp(&p[i].key, key, sizeof *key) == 0)
             return &p[i];
     return NULL;
 }
 
-const ag_jwt_claims *ag_jwt_cache_find(ag_jwt_cache *c, const ag_jwt_key *key)
+static size_t number_of(const ag_jwt_cache *c, const place *p)
+{
+    return (size_t)(p - c->places) + 1;
+}
+
+size_t ag_jwt_cache_find(ag_jwt_cache *c, const ag_jwt_key *key, const ag_jwt_claims **times)
 {
     place *p = find(c, key);
     if (p == NULL)
-        return NULL;
+        return 0;
     p->used = ++c->clock;
-    return &p->claims;
+    *times = &p->times;
+    return number_of(c, p);
 }
 
-void ag_jwt_cache_put(ag_jwt_cache *c, const ag_jwt_key *key, ag_jws *jws, const ag_jwt_claims *claims)
+size_t ag_jwt_cache_clear(ag_jwt_cache *c, const ag_jwt_key *key)
 {
     place *p = find(c, key), *set = set_of(c, key);
     int i;
@@ -88,21 +101,16 @@ void ag_jwt_cache_put(ag_jwt_cache *c, const ag_jwt_key *key, ag_jws *jws, const
         for (p = set, i = 1; i < WAYS; i++)
             if (set[i].used < p->used)
                 p = &set[i];
-    ag_jws_free(&c->alloc, &p->jws);
-    p->key = *key;
-    p->jws = *jws;
-    p->jws.signed_text = (ag_view){ NULL, 0 };
-    ag_wipe(p->jws.mem + (p->jws.signature.p - p->jws.mem), p->jws.signature.n);
-    p->claims = *claims;
-    p->used = ++c->clock;
-    memset(jws, 0, sizeof *jws);
+    p->used = 0;
+    return number_of(c, p);
 }
 
-void ag_jwt_cache_drop(ag_jwt_cache *c, const ag_jwt_key *key)
+void ag_jwt_cache_put(ag_jwt_cache *c, size_t number, const ag_jwt_key *key, const ag_jwt_claims *claims)
 {
-    place *p = find(c, key);
-    if (p == NULL)
-        return;
-    ag_jws_free(&c->alloc, &p->jws);
-    p->used = 0;
+    place *p = &c->places[number - 1];
+    p->key = *key;
+    p->times = (ag_jwt_claims){
+        .exp = claims->exp, .nbf = claims->nbf, .iat = claims->iat, .auth_time = claims->auth_time
+    };
+    p->used = ++c->clock;
 }

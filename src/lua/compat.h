@@ -76,11 +76,41 @@ static inline void *ag_lua_testudata(lua_State *L, int idx, const char *name)
     return p;
 }
 
+/* The userdata at idx if its metatable is that upvalue of the running function, which is found sooner than one by its
+ * name; anything else as luaL_checkudata, which raises, naming the class. */
+static inline void *ag_lua_checkudata_at(lua_State *L, int idx, int upvalue, const char *name)
+{
+    void *p = lua_touserdata(L, idx);
+    if (p != NULL && lua_getmetatable(L, idx)) {
+        int same = lua_rawequal(L, -1, lua_upvalueindex(upvalue));
+        lua_pop(L, 1);
+        if (same)
+            return p;
+    }
+    return luaL_checkudata(L, idx, name);
+}
+
+/* With the first upvalue: see ag_lua_setfuncs_of. */
+static inline void *ag_lua_checkudata(lua_State *L, int idx, const char *name)
+{
+    return ag_lua_checkudata_at(L, idx, 1, name);
+}
+
+/* Fills the table on top of the stack with functions whose upvalue is the named metatable. */
+static inline void ag_lua_setfuncs_of(lua_State *L, const luaL_Reg *l, const char *name)
+{
+    for (; l->name != NULL; l++) {
+        luaL_getmetatable(L, name);
+        lua_pushcclosure(L, l->func, 1);
+        lua_setfield(L, -2, l->name);
+    }
+}
+
 /* Makes the named metatable, with itself as __index; it is left on the stack. */
 static inline void ag_lua_newclass(lua_State *L, const char *name, const luaL_Reg *methods)
 {
     (void)luaL_newmetatable(L, name);
-    ag_lua_setfuncs(L, methods);
+    ag_lua_setfuncs_of(L, methods, name);
     lua_pushvalue(L, -1);
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "protected");
@@ -96,6 +126,18 @@ static inline void ag_lua_anchor(lua_State *L, int idx)
     lua_setuservalue(L, idx);
 #else
     (void)lua_setfenv(L, idx);
+#endif
+}
+
+/* Pushes that table. */
+static inline void ag_lua_push_anchored(lua_State *L, int idx)
+{
+#if LUA_VERSION_NUM >= 504
+    (void)lua_getiuservalue(L, idx, 1);
+#elif LUA_VERSION_NUM >= 502
+    lua_getuservalue(L, idx);
+#else
+    lua_getfenv(L, idx);
 #endif
 }
 

@@ -248,6 +248,7 @@ int luaopen_authgear_core(lua_State *L)
     ag_lua_core_login(L);
     ag_lua_core_json(L);
     ag_lua_core_jwt(L);
+    ag_lua_core_claims(L);
     ag_lua_core_resolver(L);
     ag_lua_core_machine(L);
     ag_lua_core_test(L);

@@ -15,7 +15,7 @@ void ag_lua_touch_clock(ag_client *c)
 /* For what does not depend on the time. */
 static ag_client *check_client(lua_State *L, int i)
 {
-    ag_lua_client *u = luaL_checkudata(L, i, AG_LUA_CLIENT);
+    ag_lua_client *u = ag_lua_checkudata(L, i, AG_LUA_CLIENT);
     if (u->c == NULL)
         luaL_argerror(L, i, "the client is closed");
     return u->c;
@@ -267,5 +267,5 @@ void ag_lua_core_client(lua_State *L)
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
-    luaL_setfuncs(L, functions, 0);
+    ag_lua_setfuncs_of(L, functions, AG_LUA_CLIENT);
 }

@@ -9,7 +9,7 @@
 
 ag_flow *ag_lua_check_flow(lua_State *L, int i)
 {
-    ag_lua_flow *u = luaL_checkudata(L, i, AG_LUA_FLOW);
+    ag_lua_flow *u = ag_lua_checkudata(L, i, AG_LUA_FLOW);
     if (u->f == NULL)
         luaL_argerror(L, i, "the flow is closed");
     ag_lua_touch_clock(u->f->client);
@@ -323,16 +323,21 @@ static int l_fetch_sends_body(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg functions[] = {
+/* Of a client. */
+static const luaL_Reg makers[] = {
     { "open_flow", l_open_flow },
     { "refresh_flow", l_refresh_flow },
     { "end_flow", l_end_flow },
     { "userinfo_flow", l_userinfo_flow },
     { "jwks_flow", l_jwks_flow },
-    { "jwks_of", l_jwks_of },
-    { "jwks_text", l_jwks_text },
     { "fetch_flow", l_fetch_flow },
     { "fetch_at_once", l_fetch_at_once },
+    { NULL, NULL }
+};
+
+static const luaL_Reg functions[] = {
+    { "jwks_of", l_jwks_of },
+    { "jwks_text", l_jwks_text },
     { "want", l_want },
     { "feed", l_feed },
     { "feed_text", l_feed_text },
@@ -369,7 +374,8 @@ void ag_lua_core_flow(lua_State *L)
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
-    luaL_setfuncs(L, functions, 0);
+    ag_lua_setfuncs_of(L, makers, AG_LUA_CLIENT);
+    ag_lua_setfuncs_of(L, functions, AG_LUA_FLOW);
     (void)push_effects(L);
     lua_setfield(L, -2, "fx");
 }

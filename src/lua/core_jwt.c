@@ -1,6 +1,5 @@
 /* core_jwt: key sets, policies and verified claims for Lua. Views into Lua strings are held by a table that lives
  * as long as the userdata that borrows them. Must never keep a token. */
-#include <math.h>
 #include <string.h>
 
 #include "core/jwt_cache.h"
@@ -9,7 +8,6 @@
 
 #define JWKS "authgear.core.jwks"
 #define POLICY "authgear.core.policy"
-#define CLAIMS "authgear.claims"
 #define CACHE "authgear.core.jwt_cache"
 #define MAX_LIST 64
 
@@ -184,72 +182,6 @@ const ag_jwt_policy *ag_lua_check_policy(lua_State *L, int i)
     return &((const lua_policy *)luaL_checkudata(L, i, POLICY))->p;
 }
 
-/* ---- claims ---- */
-
-static void set_text(lua_State *L, const char *name, ag_view v)
-{
-    if (v.p == NULL)
-        return;
-    lua_pushlstring(L, v.p, v.n);
-    lua_setfield(L, -2, name);
-}
-
-static void set_texts(lua_State *L, const char *name, const ag_texts *list)
-{
-    const char *p = list->p;
-    size_t i;
-    lua_createtable(L, (int)list->n, 0);
-    for (i = 1; i <= list->n; i++) {
-        size_t n = strlen(p);
-        lua_pushlstring(L, p, n);
-        lua_rawseti(L, -2, (int)i);
-        p += n + 1;
-    }
-    lua_setfield(L, -2, name);
-}
-
-static void set_time(lua_State *L, const char *name, double s)
-{
-    if (s < 0)
-        return;
-#if LUA_VERSION_NUM >= 503
-    if (floor(s) == s)
-        lua_pushinteger(L, (lua_Integer)s);
-    else
-#endif
-        lua_pushnumber(L, (lua_Number)s);
-    lua_setfield(L, -2, name);
-}
-
-static void set_flag(lua_State *L, const char *name, ag_flag flag)
-{
-    if (flag == AG_FLAG_ABSENT)
-        return;
-    lua_pushboolean(L, flag == AG_FLAG_TRUE);
-    lua_setfield(L, -2, name);
-}
-
-void ag_lua_push_claims(lua_State *L, const ag_jwt_claims *c)
-{
-    lua_createtable(L, 0, 16);
-    set_text(L, "user_id", c->sub);
-    set_text(L, "issuer", c->iss);
-    set_text(L, "client_id", c->client_id);
-    set_text(L, "scope", c->scope);
-    set_text(L, "token_id", c->jti);
-    set_text(L, "payload", c->payload);
-    set_texts(L, "audience", &c->aud);
-    set_texts(L, "roles", &c->roles);
-    set_texts(L, "amr", &c->amr);
-    set_time(L, "expires_at", c->exp);
-    set_time(L, "issued_at", c->iat);
-    set_time(L, "authenticated_at", c->auth_time);
-    set_flag(L, "is_anonymous", c->is_anonymous);
-    set_flag(L, "is_verified", c->is_verified);
-    set_flag(L, "can_reauthenticate", c->can_reauthenticate);
-    luaL_setmetatable(L, CLAIMS);
-}
-
 /* What was decoded of a token while Lua values are made of it, since making them can raise. */
 typedef struct holder {
     ag_jws jws;
@@ -264,15 +196,19 @@ static int l_holder_gc(lua_State *L)
     return 0;
 }
 
-static ag_jwks *check_jwks(lua_State *L, int i)
+/* The upvalues of jwt_verify: its classes, found sooner than by their names, and a holder that is used again. */
+enum { UP_JWKS = 1, UP_POLICY, UP_CACHE, UP_HOLDER };
+
+static lua_jwks *check_jwks(lua_State *L, int i)
 {
-    lua_jwks *u = luaL_checkudata(L, i, JWKS);
+    lua_jwks *u = ag_lua_checkudata_at(L, i, UP_JWKS, JWKS);
     if (u->set == NULL)
         luaL_argerror(L, i, "the key set is closed");
-    return u->set;
+    return u;
 }
 
-/* jwt_cache(n) -> a cache for about n tokens, of one key set and one policy | nil, code, message, retryable */
+/* jwt_cache(n) -> a cache for about n tokens, of one key set and one policy | nil, code, message, retryable. What its
+ * tokens say is kept in a list that it anchors. */
 static int l_cache(lua_State *L)
 {
     size_t n = (size_t)luaL_checknumber(L, 1);
@@ -280,6 +216,8 @@ static int l_cache(lua_State *L)
     ag_err e;
     u->c = NULL;
     luaL_setmetatable(L, CACHE);
+    lua_newtable(L);
+    ag_lua_anchor(L, -2);
     u->c = ag_jwt_cache_new(&ag_alloc_default, n);
     if (u->c != NULL)
         return 1;
@@ -297,59 +235,84 @@ static int l_cache_gc(lua_State *L)
 
 static ag_jwt_cache *opt_cache(lua_State *L, int i)
 {
-    return lua_isnoneornil(L, i) ? NULL : ((lua_cache *)luaL_checkudata(L, i, CACHE))->c;
+    return lua_isnoneornil(L, i) ? NULL : ((lua_cache *)ag_lua_checkudata_at(L, i, UP_CACHE, CACHE))->c;
 }
 
-/* A verified token that is known, as long as time has not changed that. */
-static const ag_jwt_claims *known_claims(ag_jwt_cache *cache, const ag_jwt_key *key, const ag_jwt_policy *policy, double now)
+/* Pushes the claims of a token that is known, as long as time has not changed that. */
+static bool push_known(lua_State *L, int at, ag_jwt_cache *cache, const ag_jwt_key *key, const ag_jwt_policy *policy, double now)
 {
-    const ag_jwt_claims *c = ag_jwt_cache_find(cache, key);
+    const ag_jwt_claims *times;
+    size_t number = ag_jwt_cache_find(cache, key, &times);
     ag_err e;
-    if (c == NULL || ag_jwt_check_times(c, policy, now, &e))
-        return c;
-    ag_jwt_cache_drop(cache, key);
-    return NULL;
+    if (number == 0)
+        return false;
+    ag_lua_push_anchored(L, at);
+    if (!ag_jwt_check_times(times, policy, now, &e)) {
+        (void)ag_jwt_cache_clear(cache, key);
+        lua_pushnil(L);
+        lua_rawseti(L, -2, (int)number);
+        return false;
+    }
+    lua_rawgeti(L, -1, (int)number);
+    ag_lua_copy_claims(L);
+    return true;
 }
 
-static int verify_anew(lua_State *L, ag_view token, ag_jwks *set, const ag_jwt_policy *policy, double now,
-                       ag_jwt_cache *cache, const ag_jwt_key *key)
+/* The claims on the top are those of a token that may come again. Whatever raises here, no place has another's claims. */
+static void remember(lua_State *L, int at, ag_jwt_cache *cache, const ag_jwt_key *key, const ag_jwt_claims *claims)
 {
-    const ag_alloc *a = &ag_alloc_default;
-    ag_jwt_claims claims;
-    ag_err e;
-    holder *h = lua_newuserdata(L, sizeof *h);
+    size_t number;
+    ag_lua_keep_claims(L);
+    ag_lua_push_anchored(L, at);
+    lua_insert(L, -2);
+    number = ag_jwt_cache_clear(cache, key);
+    lua_rawseti(L, -2, (int)number);
+    ag_jwt_cache_put(cache, number, key, claims);
+    lua_pop(L, 1);
+}
+
+/* A holder for the time of a call: the one that is kept, unless a call that this one interrupts (from a finalizer) is
+ * using it, or one that raised has left it behind. */
+static holder *take_holder(lua_State *L)
+{
+    holder *h = lua_touserdata(L, lua_upvalueindex(UP_HOLDER));
+    if (h->jws.mem == NULL)
+        return h;
+    h = lua_newuserdata(L, sizeof *h);
     memset(h, 0, sizeof *h);
     luaL_setmetatable(L, HOLDER);
-    if (!ag_jws_read(a, token, policy->max_bytes, &h->jws, &e)
-            || !ag_jwt_verify(a, &h->jws, set, policy, now, &claims, &e)) {
-        ag_jws_free(a, &h->jws);
-        return ag_lua_push_refusal(L, &e);
-    }
-    ag_lua_push_claims(L, &claims);
-    if (cache != NULL)
-        ag_jwt_cache_put(cache, key, &h->jws, &claims);
-    ag_jws_free(a, &h->jws);
-    return 1;
+    return h;
 }
 
 /* jwt_verify(token, key set, policy, now [, cache]) -> claims | nil, code, message, retryable, reason. now: seconds
  * since 1970. The cache must be of this key set and this policy. */
 static int l_verify(lua_State *L)
 {
+    const ag_alloc *a = &ag_alloc_default;
     ag_view token = ag_lua_check_view(L, 1);
-    ag_jwks *set = check_jwks(L, 2);
-    const lua_policy *u = luaL_checkudata(L, 3, POLICY);
+    ag_jwks *set = check_jwks(L, 2)->set;
+    const ag_jwt_policy *policy = &((lua_policy *)ag_lua_checkudata_at(L, 3, UP_POLICY, POLICY))->p;
     double now = (double)luaL_checknumber(L, 4);
     ag_jwt_cache *cache = opt_cache(L, 5);
-    const ag_jwt_claims *known;
+    ag_jwt_claims claims;
     ag_jwt_key key;
+    ag_err e;
+    holder *h;
     lua_settop(L, 5);
-    if (cache == NULL || token.n > u->p.max_bytes || !ag_jwt_cache_key(token, &key))
-        return verify_anew(L, token, set, &u->p, now, NULL, NULL);
-    known = known_claims(cache, &key, &u->p, now);
-    if (known == NULL)
-        return verify_anew(L, token, set, &u->p, now, cache, &key);
-    ag_lua_push_claims(L, known);
+    if (cache != NULL && (token.n > policy->max_bytes || !ag_jwt_cache_hash(cache, token, &key)))
+        cache = NULL;
+    if (cache != NULL && push_known(L, 5, cache, &key, policy, now))
+        return 1;
+    h = take_holder(L);
+    if (!ag_jws_read(a, token, policy->max_bytes, &h->jws, &e)
+            || !ag_jwt_verify(a, &h->jws, set, policy, now, &claims, &e)) {
+        ag_jws_free(a, &h->jws);
+        return ag_lua_push_refusal(L, &e);
+    }
+    ag_lua_push_claims(L, &claims);
+    ag_jws_free(a, &h->jws);
+    if (cache != NULL)
+        remember(L, 5, cache, &key, &claims);
     return 1;
 }
 
@@ -379,7 +342,6 @@ static const luaL_Reg functions[] = {
     { "jwks", l_jwks },
     { "jwt_policy", l_policy },
     { "jwt_cache", l_cache },
-    { "jwt_verify", l_verify },
 #ifdef AG_TEST
     { "test_check_off", l_test_check_off },
 #endif
@@ -399,6 +361,18 @@ static void make_class(lua_State *L, const char *name, lua_CFunction gc)
     lua_pop(L, 1);
 }
 
+static void push_verify(lua_State *L)
+{
+    holder *h;
+    luaL_getmetatable(L, JWKS);
+    luaL_getmetatable(L, POLICY);
+    luaL_getmetatable(L, CACHE);
+    h = lua_newuserdata(L, sizeof *h);
+    memset(h, 0, sizeof *h);
+    luaL_setmetatable(L, HOLDER);
+    lua_pushcclosure(L, l_verify, UP_HOLDER);
+}
+
 void ag_lua_core_jwt(lua_State *L)
 {
     make_class(L, JWKS, l_jwks_gc);
@@ -406,6 +380,6 @@ void ag_lua_core_jwt(lua_State *L)
     make_class(L, CACHE, l_cache_gc);
     make_class(L, HOLDER, l_holder_gc);
     luaL_setfuncs(L, functions, 0);
-    luaL_newmetatable(L, CLAIMS);       /* the face gives it an __index */
-    lua_setfield(L, -2, "claims_metatable");
+    push_verify(L);
+    lua_setfield(L, -2, "jwt_verify");
 }

@@ -47,7 +47,10 @@ void ag_lua_push_jwks(lua_State *L, ag_jwks *(*take)(ag_flow *f), ag_flow *f);
 
 /* What an ag_jwt_policy borrows lives as long as the userdata at i. */
 const ag_jwt_policy *ag_lua_check_policy(lua_State *L, int i);
-void ag_lua_push_claims(lua_State *L, const ag_jwt_claims *c);     /* may raise */
+void ag_lua_push_claims(lua_State *L, const ag_jwt_claims *c);     /* may raise, as the next two */
+/* Pushes a list of what the claims on the top say, to be kept; and puts claims anew in the place of such a list. */
+void ag_lua_keep_claims(lua_State *L);
+void ag_lua_copy_claims(lua_State *L);
 int ag_lua_push_refusal(lua_State *L, const ag_err *e);            /* nil, code, message, retryable, reason; returns 5 */
 
 /* Each sets its functions into the table on the top of the stack. */
@@ -59,6 +62,7 @@ void ag_lua_core_flow(lua_State *L);
 void ag_lua_core_login(lua_State *L);
 void ag_lua_core_json(lua_State *L);
 void ag_lua_core_jwt(lua_State *L);
+void ag_lua_core_claims(lua_State *L);
 void ag_lua_core_resolver(lua_State *L);
 void ag_lua_core_machine(lua_State *L);
 void ag_lua_core_test(lua_State *L);    /* none but in test builds */

@@ -68,7 +68,7 @@ static lua_transfer *new_transfer(lua_State *L, ag_pool *p, int body)
 
 static lua_transfer *check_transfer(lua_State *L)
 {
-    return luaL_checkudata(L, 1, TRANSFER);
+    return ag_lua_checkudata(L, 1, TRANSFER);
 }
 
 static int push_failure(lua_State *L, const ag_transfer *t)
@@ -159,7 +159,7 @@ static int transfer_close(lua_State *L)
 
 static ag_pool *check_pool(lua_State *L)
 {
-    lua_pool *lp = luaL_checkudata(L, 1, POOL);
+    lua_pool *lp = ag_lua_checkudata(L, 1, POOL);
     if (lp->p == NULL)
         (void)luaL_argerror(L, 1, "the pool is gone");
     return lp->p;
@@ -214,7 +214,7 @@ static int pool_start(lua_State *L)
 
 static int pool_close(lua_State *L)
 {
-    lua_pool *lp = luaL_checkudata(L, 1, POOL);
+    lua_pool *lp = ag_lua_checkudata(L, 1, POOL);
     if (lp->p != NULL)
         ag_pool_close(lp->p);
     return 0;
@@ -222,7 +222,7 @@ static int pool_close(lua_State *L)
 
 static int pool_gc(lua_State *L)
 {
-    lua_pool *lp = luaL_checkudata(L, 1, POOL);
+    lua_pool *lp = ag_lua_checkudata(L, 1, POOL);
     ag_pool *p = lp->p;
     lp->p = NULL;
     if (p != NULL) {

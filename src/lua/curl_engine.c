@@ -76,7 +76,7 @@ static int settings_gc(lua_State *L)
 
 static lua_job *check_job(lua_State *L)
 {
-    return luaL_checkudata(L, 1, JOB);
+    return ag_lua_checkudata(L, 1, JOB);
 }
 
 static int push_failure(lua_State *L, const ag_job *j)
@@ -187,7 +187,7 @@ static int job_close(lua_State *L)
 
 static ag_engine *check_engine(lua_State *L)
 {
-    lua_engine *le = luaL_checkudata(L, 1, ENGINE);
+    lua_engine *le = ag_lua_checkudata(L, 1, ENGINE);
     if (le->g == NULL)
         (void)luaL_argerror(L, 1, "the engine is gone");
     return le->g;
@@ -298,7 +298,7 @@ static int engine_limits(lua_State *L)
 
 static int engine_gc(lua_State *L)
 {
-    lua_engine *le = luaL_checkudata(L, 1, ENGINE);
+    lua_engine *le = ag_lua_checkudata(L, 1, ENGINE);
     ag_engine *g = le->g;
     le->g = NULL;
     if (g != NULL) {

@@ -47,7 +47,7 @@ static int push_done(lua_State *L, bool ok, const ag_err *e)
 /* The store at 1; NULL: it was closed, and e says so. */
 static store_ud *check_open(lua_State *L, ag_err *e)
 {
-    store_ud *u = luaL_checkudata(L, 1, STORE);
+    store_ud *u = ag_lua_checkudata(L, 1, STORE);
     if (u->open)
         return u;
     (void)ag_fail(e, AG_E_CLOSED, "the file store is closed");
@@ -199,7 +199,7 @@ static int store_try_lock(lua_State *L)
 
 static int store_unlock(lua_State *L)
 {
-    store_ud *u = luaL_checkudata(L, 1, STORE);
+    store_ud *u = ag_lua_checkudata(L, 1, STORE);
     if (u->open)
         ag_file_store_unlock(&u->store);
     lua_pushboolean(L, 1);
@@ -209,7 +209,7 @@ static int store_unlock(lua_State *L)
 /* Also __gc and __close; any number of times. */
 static int store_close(lua_State *L)
 {
-    store_ud *u = luaL_checkudata(L, 1, STORE);
+    store_ud *u = ag_lua_checkudata(L, 1, STORE);
     if (u->open) {
         u->open = false;
         ag_str_free(u->store.alloc, &u->got);
@@ -269,7 +269,7 @@ static int store_look(lua_State *L)
 
 static int store_tostring(lua_State *L)
 {
-    store_ud *u = luaL_checkudata(L, 1, STORE);
+    store_ud *u = ag_lua_checkudata(L, 1, STORE);
     lua_pushfstring(L, "authgear file store (%s)", u->open ? u->store.path.p : "closed");
     return 1;
 }
@@ -305,7 +305,8 @@ int luaopen_authgear_file(lua_State *L)
     luaL_checkversion(L);
     if (luaL_newmetatable(L, STORE)) {
         luaL_setfuncs(L, metamethods, 0);
-        luaL_newlib(L, methods);
+        lua_newtable(L);
+        ag_lua_setfuncs_of(L, methods, STORE);
         lua_pushliteral(L, "file");
         lua_setfield(L, -2, "kind");
         lua_setfield(L, -2, "__index");
