@@ -292,6 +292,46 @@ describe("out of memory for good", function()
   end
 end)
 
+-- The memory to read the answer to a refresh with is put aside before the request is sent.
+describe("memory that is full when the answer to a refresh comes", function()
+  after_each(function()
+    core.test_full(false)
+  end)
+
+  it("loses no session, nor when it was full before", function()
+    for _, kind in ipairs { "custom", "memory", "file" } do
+      local world = new_world(kind)
+      world:log_in()
+      for when = 1, 2 do -- with the answer, before the request
+        world.time = world.time + LIFETIME
+        local transport = world.client._runtime.transport
+        local prepare, answered = transport.prepare, false
+        function transport.prepare(...)
+          local prepared = prepare(...)
+          local perform = prepared.perform
+          function prepared.perform(self)
+            local over = perform(self)
+            answered = true
+            core.test_full(true)
+            return over
+          end
+          return prepared
+        end
+        core.test_full(when == 2)
+        local ok, err = world.client:refresh_access_token_if_needed()
+        core.test_full(false)
+        transport.prepare = prepare
+        assert.equal(when == 1, answered)
+        assert.equal(when == 1 or nil, ok, tostring(err))
+        assert.equal(when == 2 and "memory" or nil, err and err.code)
+        assert.is_true(world.server:agrees(world:record()))
+        assert.is_true(world.client:refresh_access_token_if_needed())
+      end
+      world:close()
+    end
+  end)
+end)
+
 -- Lua's own memory, too: "not enough memory" is raised where nobody expects it, and the driver has to go on from there.
 -- (Not on LuaJIT, whose compiler asks for memory at moments of its own.)
 describe("Lua's own memory", function()

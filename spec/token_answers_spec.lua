@@ -1,5 +1,6 @@
 -- Token answers and ID tokens that are hostile, broken or meant for somebody else: refused with a clear error, with
--- nothing stored and the session as it was. Each has a good twin that differs in the one defect.
+-- nothing stored and the session as it was; but a good refresh token that stands in one outlives it, since the old one is
+-- dead by then. Each has a good twin that differs in the one defect.
 
 local authgear = require "authgear"
 local canary = require "spec.support.canary"
@@ -39,6 +40,9 @@ local function with_member(member)
 end
 
 local GOOD = answer()
+
+-- What is said of answers to a refresh whose refresh token is kept all the same: there is one, and it is good.
+local ROTATED = { ["no usable access_token"] = true, id_token = true, device_secret = true, token_type = true, expires_in = true }
 
 -- Refused at a log-in and at a refresh alike: name, words, bad, good.
 local BOTH = {
@@ -209,18 +213,91 @@ describe("a token answer", function()
       local client, p, storage = client_of(record)
       p.ahead = 4000
       answering(p, case[3])
+      local writes = 0
       for _, call in ipairs { client.refresh_access_token_if_needed, client.refresh_access_token, client.fetch_user_info } do
         assert_refused(case[1], "invalid_response", case[2], call(client))
         assert.equal("AUTHENTICATED", client:session_state(), case[1])
-        assert.equal(record, storage.record, case[1])
-        assert.equal(0, storage.writes, case[1])
+        local want = record
+        if ROTATED[case[2]] then
+          writes = writes + 1
+          want = want:gsub('("generation":)1', "%1" .. writes + 1)
+          want = want:gsub('("refresh_token":")[^"]*', "%1" .. p["refresh token"]:gsub("%%", "%%%%"))
+        end
+        assert.equal(want, storage.record, case[1])
+        assert.equal(writes, storage.writes, case[1])
         assert.equal(access, client:access_token())
       end
       answering(p, case[4])
       assert.is_true(client:refresh_access_token_if_needed(), case[1])
       assert.not_equal(access, client:access_token())
-      assert.equal(1, storage.writes)
+      assert.equal(writes + 1, storage.writes)
       assert.equal(nil, storage.record:find(refresh, 1, true), case[1])
+    end
+  end)
+
+  local NO_LIFE = answer { expires_in = -1 }
+
+  it("that is no good, but has a refresh token, is followed by a refresh with that one", function()
+    local client, p, storage = client_of(stored_session())
+    p.ahead = 4000
+    answering(p, NO_LIFE)
+    assert_refused("expires_in -1", "invalid_response", "expires_in", client:refresh_access_token_if_needed())
+    p.answers.token = nil -- it takes the newest one only
+    assert.is_true(client:refresh_access_token_if_needed())
+    assert.equal("AUTHENTICATED", client:session_state())
+    assert.equal(p["access token"], client:access_token())
+    assert.equal(2, storage.writes)
+  end)
+
+  it("that is no good, but has a refresh token, loses it to no full disk", function()
+    local client, p, storage = client_of(stored_session())
+    local record, set, full = storage.record, storage.set, true
+    function storage.set(...)
+      if full then
+        return nil, "the disk is full"
+      end
+      return set(...)
+    end
+    p.ahead = 4000
+    answering(p, NO_LIFE)
+    local ok, err = client:refresh_access_token_if_needed()
+    assert.is_nil(ok)
+    assert.equal("storage", err.code)
+    assert.equal(record, storage.record)
+    p.answers.token = nil
+    ok, err = client:refresh_access_token_if_needed() -- what is not stored is not sent either
+    assert.is_nil(ok)
+    assert.equal("storage", err.code)
+    assert.equal(1, p.counts.token)
+    full = false
+    assert.is_true(client:refresh_access_token_if_needed())
+    assert.equal(p["access token"], client:access_token())
+    assert.same({ 2, 2 }, { storage.writes, p.counts.token })
+  end)
+
+  it("is not asked for a refresh token where it is an error, no success, or no JSON", function()
+    local record, _, refresh = stored_session()
+    for what, respond in pairs {
+      ["an error in it"] = function(p) return fake.json(200, answer { access_token = false, error = "invalid_grant" }(p)) end,
+      ["status 201"] = function(p) return fake.json(201, NO_LIFE(p)) end,
+      ["status 302"] = function(p) return fake.json(302, NO_LIFE(p)) end,
+      ["status 400"] = function(p) return fake.json(400, NO_LIFE(p)) end,
+      ["status 500"] = function(p) return fake.json(500, NO_LIFE(p)) end,
+      ["no JSON behind it"] = function(p) return fake.json(200, NO_LIFE(p) .. "x") end,
+      ["two refresh tokens"] = function(p) return fake.json(200, (NO_LIFE(p):gsub("}$", ',"refresh_token":"evil"}'))) end,
+      ["half of it"] = function(p) return fake.json(200, NO_LIFE(p):sub(1, -2)) end,
+      ["a list around it"] = function(p) return fake.json(200, "[" .. NO_LIFE(p) .. "]") end,
+      ["a refresh token of other signs"] = function(p) return fake.json(200, answer { expires_in = -1, refresh_token = "a b" }(p)) end,
+    } do
+      local client, p, storage = client_of(record)
+      p.ahead = 4000
+      p.answers.token = function() return respond(p) end
+      local ok = client:refresh_access_token_if_needed()
+      assert.is_nil(ok, what)
+      assert.equal(record, storage.record, what)
+      assert.equal("AUTHENTICATED", client:session_state(), what)
+      p["refresh token"], p.answers.token = refresh, nil
+      assert.is_true(client:refresh_access_token_if_needed(), what)
     end
   end)
 

@@ -202,6 +202,63 @@ static void answers(void)
     ag_client_unref(c);
 }
 
+/* What a refused answer says of the refresh token: `want`, or nothing. */
+static const struct {
+    const char *body;
+    int status;
+    const char *want, *device_secret;
+} rotated_rows[] = {
+    { T(",\"expires_in\":-1,\"refresh_token\":\"r2\""), 200, "r2", NULL },
+    { "{\"refresh_token\":\"r2\",\"device_secret\":\"d2\"}", 200, "r2", "d2" },
+    { "{\"refresh_token\":\"r2\",\"device_secret\":7}", 200, "r2", NULL },
+    { "{\"refresh_token\":\"r2\",\"error\":\"invalid_grant\"}", 200, NULL, NULL },
+    { "{\"refresh_token\":\"r2\",\"refresh_token\":\"r3\"}", 200, NULL, NULL },
+    { "{\"refresh_token\":\"r2\"", 200, NULL, NULL },
+    { "{\"refresh_token\":\"r 2\"}", 200, NULL, NULL },
+    { "{\"refresh_token\":null}", 200, NULL, NULL },
+    { "[\"refresh_token\",\"r2\"]", 200, NULL, NULL },
+    { "{}", 200, NULL, NULL },
+    { "{\"refresh_token\":\"r2\"}", 201, NULL, NULL },
+    { "{\"refresh_token\":\"r2\"}", 400, NULL, NULL },
+};
+
+static void rotated(void)
+{
+    ag_client *c = make_client(&tap_alloc, NULL, false);
+    size_t i;
+    for (i = 0; i < sizeof rotated_rows / sizeof rotated_rows[0]; i++) {
+        const ag_answer ans = { .status = rotated_rows[i].status, .body = ag_view_of(rotated_rows[i].body) };
+        ag_token_answer t;
+        ag_err e;
+        bool ok;
+        ag_err_clear(&e);
+        memset(&t, 0, sizeof t);
+        ok = ag_token_read_rotated(c, &ans, &t, &e);
+        OK(ok == (rotated_rows[i].want != NULL) && e.code == AG_E_NONE && t.access_token.p == NULL
+           && tap_str_is(&t.refresh_token, rotated_rows[i].want) && tap_str_is(&t.device_secret, rotated_rows[i].device_secret),
+           tap_name("a refresh token in a refused answer", rotated_rows[i].body));
+        ag_token_answer_free(&tap_alloc, &t);
+    }
+    ag_client_unref(c);
+}
+
+static tap_outcome reads_rotated(const ag_alloc *a)
+{
+    const ag_answer ans = { .status = 200, .body = AG_LIT("{\"refresh_token\":\"r2\",\"device_secret\":\"d2\"}") };
+    ag_client *c = make_client(a, NULL, false);
+    ag_token_answer t;
+    ag_err e;
+    tap_outcome got = TAP_NO_MEMORY;
+    ag_err_clear(&e);
+    memset(&t, 0, sizeof t);
+    if (c != NULL)
+        got = tap_outcome_of(ag_token_read_rotated(c, &ans, &t, &e), &e);
+    ag_token_answer_free(a, &t);
+    if (c != NULL)
+        ag_client_unref(c);
+    return got;
+}
+
 /* What a server, or somebody between, sends back of the secrets in a request must not reach the error. */
 static void withholds(void)
 {
@@ -290,6 +347,8 @@ int main(void)
     tap_each_alloc("the code request", code_request, 5);
     tap_each_alloc("an answer", reads, 6);
     answers();
+    rotated();
+    tap_each_alloc("a refresh token in a refused answer", reads_rotated, 4);
     withholds();
     keeps_what_is_not_there();
     OK(tap_live == 0, "nothing is held at the end");

@@ -17,7 +17,7 @@ static void *default_fn(void *ud, void *p, size_t n)
         free(p);
         return NULL;
     }
-    if (AG_ALLOC_MUST_FAIL())
+    if (AG_ALLOC_MUST_FAIL(p, n))
         return NULL;
     AG_ALLOC_GAVE(p);
     q = realloc(p, n);

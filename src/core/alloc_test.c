@@ -3,8 +3,8 @@
 #include "core/alloc_test.h"
 
 #ifdef AG_TEST
+#include <limits.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #ifdef __linux__
 size_t malloc_usable_size(void *p);     /* declared here: the core includes no header of a system's own */
 #else
@@ -15,6 +15,7 @@ size_t malloc_usable_size(void *p);     /* declared here: the core includes no h
 static atomic_long remaining;
 static atomic_long counted;
 static atomic_long blocks, bytes;
+static atomic_long limit = LONG_MAX;
 
 void ag_alloc_test_set(long fail_at)
 {
@@ -27,10 +28,17 @@ long ag_alloc_test_count(void)
     return counted;
 }
 
-bool ag_alloc_test_step(void)
+void ag_alloc_test_full(bool full)
 {
-    long left = remaining;
+    limit = full ? bytes : LONG_MAX;
+}
+
+bool ag_alloc_test_step(void *p, size_t n)
+{
+    long left = remaining, more = (long)n - (p == NULL ? 0 : (long)malloc_usable_size(p));
     counted++;
+    if (limit != LONG_MAX && more > limit - bytes)
+        return true;
     do {
         if (left == 0)
             return false;

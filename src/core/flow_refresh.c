@@ -11,6 +11,7 @@
 #define AG_STORE_PAUSE_S 0.05
 #define AG_MEMORY_TRIES 5       /* reading an answer that may hold the only good refresh token */
 #define AG_MEMORY_PAUSE_S 0.05
+#define AG_MEMORY_KEPT (32 * 1024)  /* so much is put aside before asking, to read an answer of the usual size */
 #define AG_VERDICT_TRIES 3      /* the stored token changed under us that often: something is wrong */
 
 typedef struct refresh_flow {
@@ -18,6 +19,9 @@ typedef struct refresh_flow {
     ag_str refused;             /* the access token that will not do; not there: only if needed */
     bool forced;                /* since a server refused it */
     ag_str sent;                /* the refresh token that went to the server */
+    void *put_aside;            /* memory for reading the answer; owned */
+    bool answered;              /* well, in this flow */
+    ag_err refused_answer;      /* why the answer will not do though the server has replaced the refresh token */
     unsigned store_tries, verdict_tries, memory_tries;
     unsigned retries;           /* of the request */
     int64_t began_ms;           /* boot clock */
@@ -73,12 +77,20 @@ static void store_with_keys(ag_flow *f)
     ag_flow_give_up(f, &f->err);
 }
 
+static void send(ag_flow *f);
+
 static void adopt_unsaved(ag_flow *f)
 {
+    const refresh_flow *r = (const refresh_flow *)f;
     ag_client *c = f->client;
     ag_str_free(&c->env.alloc, &c->session.unsaved_base);
     ag_session_adopt(&c->env.alloc, &c->session, &c->session.unsaved, AG_REASON_FOUND_TOKEN);
-    ag_flow_end_well(f);
+    if (r->refused_answer.code != AG_E_NONE)
+        ag_flow_give_up(f, &r->refused_answer);
+    else if (r->answered || settled(r))
+        ag_flow_end_well(f);
+    else
+        send(f);                /* an earlier answer brought no access token, or that has grown old meanwhile */
 }
 
 static void store_again(ag_flow *f, const ag_input *in)
@@ -145,23 +157,56 @@ static bool check_id_token(ag_client *c, ag_token_answer *t)
     return why.code != AG_E_MEMORY;
 }
 
+/* A record as it is now, to be changed and stored instead. */
+static bool begin_unsaved(refresh_flow *r, ag_record *fresh)
+{
+    ag_session *s = &r->base.client->session;
+    const ag_alloc *a = &r->base.client->env.alloc;
+    memset(fresh, 0, sizeof *fresh);
+    if (ag_record_copy(a, fresh, &s->record) && ag_str_set_view(a, &s->unsaved_base, ag_str_view(&r->sent)))
+        return true;
+    ag_record_free(a, fresh);
+    return ag_fail(&r->base.err, AG_E_MEMORY, "no memory to keep the refreshed tokens");
+}
+
 static bool take_answer(refresh_flow *r, ag_token_answer *t)
 {
     ag_client *c = r->base.client;
     ag_session *s = &c->session;
-    const ag_alloc *a = &c->env.alloc;
     const bool forced = r->forced && ag_view_eq(ag_str_view(&r->refused), ag_str_view(&s->record.access_token));
     ag_record fresh;
-    memset(&fresh, 0, sizeof fresh);
-    if (!check_id_token(c, t) || !ag_record_copy(a, &fresh, &s->record)
-            || !ag_str_set_view(a, &s->unsaved_base, ag_str_view(&r->sent))) {
-        ag_record_free(a, &fresh);
+    if (!check_id_token(c, t))
         return ag_fail(&r->base.err, AG_E_MEMORY, "no memory to keep the refreshed tokens");
-    }
+    if (!begin_unsaved(r, &fresh))
+        return false;
     ag_token_apply(&c->env, t, &fresh);
     fresh.forced = forced;
-    ag_record_move(a, &s->unsaved, &fresh);
+    ag_record_move(&c->env.alloc, &s->unsaved, &fresh);
+    r->answered = true;
     return true;
+}
+
+/* The answer will not do, but says that the refresh token was replaced: then the old one is dead, and the new one is kept like
+ * any other, stored before anything else happens (law 4). The access token stays the old one, the caller gets the error. */
+static bool take_rotated(refresh_flow *r, const ag_answer *ans)
+{
+    ag_client *c = r->base.client;
+    const ag_alloc *a = &c->env.alloc;
+    const ag_err why = r->base.err;
+    ag_token_answer t;
+    ag_record fresh;
+    bool ok;
+    memset(&t, 0, sizeof t);
+    ok = why.code == AG_E_INVALID_RESPONSE && ag_token_read_rotated(c, ans, &t, &r->base.err) && begin_unsaved(r, &fresh);
+    if (ok) {
+        ag_str_move(a, &fresh.refresh_token, &t.refresh_token);
+        if (t.device_secret.p != NULL)
+            ag_str_move(a, &fresh.device_secret, &t.device_secret);
+        ag_record_move(a, &c->session.unsaved, &fresh);
+        r->refused_answer = why;
+    }
+    ag_token_answer_free(a, &t);
+    return ok;
 }
 
 /* ---- trying again ---- */
@@ -219,17 +264,29 @@ static void read_again(ag_flow *f, const ag_input *in)
     f->again = true;
 }
 
+/* What the answer brought, in `unsaved`. False: nothing; f->err says why. */
+static bool take(refresh_flow *r, const ag_answer *ans)
+{
+    ag_client *c = r->base.client;
+    const ag_view withhold[] = { ag_str_view(&r->sent), ag_str_view(&c->client_secret), { NULL, 0 } };
+    ag_token_answer t;
+    bool ok;
+    memset(&t, 0, sizeof t);
+    ok = (ag_token_read(c, ans, withhold, &t, &r->base.err) && take_answer(r, &t)) || take_rotated(r, ans);
+    ag_token_answer_free(&c->env.alloc, &t);
+    return ok;
+}
+
 static void on_answer(ag_flow *f, const ag_input *in)
 {
     refresh_flow *r = (refresh_flow *)f;
     ag_client *c = f->client;
-    const ag_view withhold[] = { ag_str_view(&r->sent), ag_str_view(&c->client_secret), { NULL, 0 } };
-    ag_token_answer t;
-    memset(&t, 0, sizeof t);
+    ag_free(&c->env.alloc, r->put_aside);
+    r->put_aside = NULL;
     if (!in->ok) {
         if (!try_later(r, in, in->err))
             ag_flow_give_up(f, in->err);
-    } else if (ag_token_read(c, &in->answer, withhold, &t, &f->err) && take_answer(r, &t)) {
+    } else if (take(r, &in->answer)) {
         c->refresh_not_before_ms = 0;
         store_unsaved(f);
     } else if (f->err.code == AG_E_MEMORY && ++r->memory_tries < AG_MEMORY_TRIES) {
@@ -239,7 +296,6 @@ static void on_answer(ag_flow *f, const ag_input *in)
     } else if (!try_later(r, in, &f->err)) {
         ag_flow_give_up(f, &f->err);
     }
-    ag_token_answer_free(&c->env.alloc, &t);
 }
 
 static void send(ag_flow *f)
@@ -251,7 +307,9 @@ static void send(ag_flow *f)
         ag_flow_give_up(f, &f->err);
         return;
     }
-    if (!ag_str_set_view(&c->env.alloc, &r->sent, ag_str_view(&rec->refresh_token)))
+    if (r->put_aside == NULL)
+        r->put_aside = ag_resize(&c->env.alloc, NULL, AG_MEMORY_KEPT);
+    if (r->put_aside == NULL || !ag_str_set_view(&c->env.alloc, &r->sent, ag_str_view(&rec->refresh_token)))
         (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a refresh");
     else if (ag_token_refresh_request(c, rec, &f->request, &f->err)) {
         ag_flow_want(f, AG_FX_SEND, on_answer);
@@ -351,6 +409,7 @@ static void free_refresh(ag_flow *f)
     refresh_flow *r = (refresh_flow *)f;
     ag_str_free(&f->client->env.alloc, &r->refused);
     ag_str_free(&f->client->env.alloc, &r->sent);
+    ag_free(&f->client->env.alloc, r->put_aside);
 }
 
 ag_flow *ag_refresh_flow(ag_client *c, ag_view refused, bool demanded)

@@ -253,6 +253,27 @@ bool ag_token_read(const ag_client *c, const ag_answer *ans, const ag_view *with
     return ok;
 }
 
+bool ag_token_read_rotated(const ag_client *c, const ag_answer *ans, ag_token_answer *out, ag_err *e)
+{
+    const ag_alloc *a = &c->env.alloc;
+    ag_json *doc;
+    ag_err why;
+    int got = 0;
+    ag_err_clear(&why);
+    doc = read_object(c, ans, NULL, &why);
+    if (doc != NULL && ag_json_get(doc, "error") == NULL)
+        got = token_field(a, doc, "refresh_token", &out->refresh_token);
+    if (got == 1 && token_field(a, doc, "device_secret", &out->device_secret) == -2)
+        got = -2;
+    ag_json_free(doc);
+    if (got == 1)
+        return true;
+    ag_token_answer_free(a, out);
+    if (got == -2 || why.code == AG_E_MEMORY)
+        (void)ag_fail(e, AG_E_MEMORY, "no memory for the tokens");
+    return false;
+}
+
 void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r)
 {
     const ag_alloc *a = &env->alloc;

@@ -35,6 +35,10 @@ bool ag_token_read_json(const ag_client *c, const ag_answer *ans, const ag_json 
 /* The same for answers that hold an ID token only, and for those of which nothing is asked but that they are one. */
 bool ag_token_read_id(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_str *id_token, ag_err *e);
 bool ag_token_read_done(const ag_client *c, const ag_answer *ans, const ag_view *withhold, ag_err *e);
+/* Of an answer that ag_token_read has refused: does it say all the same that the refresh token was replaced? Only a 200 whose
+ * JSON the scanner takes, without an error in it, is asked. True: out holds the refresh token, and the device secret if it
+ * is any good, and nothing else. False: *e is touched for want of memory only. */
+bool ag_token_read_rotated(const ag_client *c, const ag_answer *ans, ag_token_answer *out, ag_err *e);
 /* Moves a token answer into a record: what the answer lacks stays as it was, but for the token's type. Stamps the arrival. */
 void ag_token_apply(const ag_env *env, ag_token_answer *t, ag_record *r);
 

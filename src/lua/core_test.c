@@ -3,6 +3,7 @@
 #include "lua/core_private.h"
 
 #ifdef AG_TEST
+#include "core/alloc_test.h"
 #include "lua/test_alloc.h"
 
 /* Lua's allocator while one of its allocations is to fail: twice, since newer Luas collect garbage and try again. */
@@ -45,8 +46,17 @@ static int l_test_lua_alloc(lua_State *L)
     return 1;
 }
 
+/* test_full(on): from now on there is no more memory than is in use */
+static int l_test_full(lua_State *L)
+{
+    ag_alloc_test_full(lua_toboolean(L, 1) != 0);
+    return 0;
+}
+
 void ag_lua_core_test(lua_State *L)
 {
+    lua_pushcfunction(L, l_test_full);
+    lua_setfield(L, -2, "test_full");
     lua_pushcfunction(L, ag_lua_test_alloc);
     lua_setfield(L, -2, "test_alloc");
     lua_pushcfunction(L, l_test_lua_alloc);
