@@ -2,91 +2,22 @@
 -- a provider with the whole of it (nonces required, tokens bound, each proof good once). What is refused has a twin that differs
 -- in the one thing and goes through; the server's log says that no proof was used twice.
 
-local authgear = require "authgear"
+local dpop = require "spec.support.dpop"
 local http = require "spec.support.http"
 local sdk = require "spec.support.sdk"
-local server = require "spec.support.server"
+
+local record, field, change_record, open = dpop.record, dpop.field, dpop.change_record, dpop.open
+local arrived, answers, proofs, fails = dpop.arrived, dpop.answers, dpop.proofs, dpop.fails
 
 describe("DPoP", function()
   local dev, storage, client
 
   before_each(function()
-    dev = server.shared()
-    dev:reset { sessions = true }
-    storage = authgear.storage.memory()
+    dev, storage = dpop.reset()
   end)
 
-  local function record()
-    return (storage.open "default"):get()
-  end
-
-  local function field(name)
-    return record():match('"' .. name .. '":"([^"]+)"')
-  end
-
-  local function change_record(pattern, with)
-    local changed, n = record():gsub(pattern, with)
-    assert.equal(1, n, "nothing to change")
-    storage.open("default"):set(changed)
-  end
-
-  -- A client at Authgear, or at the provider with the whole policy.
-  local function open(full, more)
-    local options = { storage = storage, dpop = true }
-    if full then
-      options.endpoint, options.client_id = dev.strict.endpoint, "strict"
-      options.scopes = { "openid", "offline_access" }
-    end
-    for name, value in pairs(more or {}) do
-      options[name] = value
-    end
-    return assert(sdk.client(dev, options))
-  end
-
   local function log_in()
-    return sdk.log_in(dev, client, { prompt = "consent" })
-  end
-
-  local function arrived(target)
-    local list = {}
-    for _, event in ipairs(dev:log { event = "received" }) do
-      if event.target == target then
-        list[#list + 1] = event
-      end
-    end
-    return list
-  end
-
-  -- The statuses of the answers at a target, in their order.
-  local function answers(target)
-    local list = {}
-    for _, event in ipairs(dev:log { event = "answered" }) do
-      if event.target == target then
-        list[#list + 1] = event.status
-      end
-    end
-    return table.concat(list, " ")
-  end
-
-  -- Each proof that has arrived, and that none came twice.
-  local function proofs()
-    local list, seen = {}, {}
-    for _, event in ipairs(dev:log { event = "received" }) do
-      local proof = event.proof
-      if proof then
-        assert.is_nil(seen[proof.jti], "a jti was used twice")
-        assert.is_true(#proof.jti >= 32)
-        seen[proof.jti] = true
-        list[#list + 1] = proof
-      end
-    end
-    return list
-  end
-
-  local function fails(code, value, err)
-    assert.is_nil(value)
-    assert.equal(code, err.code, tostring(err))
-    return err
+    return dpop.log_in(client)
   end
 
   describe("at Authgear", function()

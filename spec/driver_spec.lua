@@ -34,10 +34,10 @@ local function new_world(options)
       return 1700000000 + world.time
     end,
   }
-  world.server = fake_server.new { now = clock.monotonic, lifetime = LIFETIME }
+  world.server = fake_server.new { now = clock.monotonic, lifetime = LIFETIME, dpop = options.dpop }
   world.storage = options.storage or fake_storage.new(world.medium)
   world.client = assert(authgear.new {
-    endpoint = world.server.endpoint, client_id = world.server.client_id, storage = world.storage, clock = clock,
+    endpoint = world.server.endpoint, client_id = world.server.client_id, storage = world.storage, clock = clock, dpop = options.dpop,
     transport = world.server, host = { sleep = function(seconds)
       world.time = world.time + seconds
     end },
@@ -104,6 +104,7 @@ function World:check(where)
   assert.is_false(runtime.lock_taken, where .. ": the client believes that it holds the lock")
   assert.is_true(self.server:agrees(self:record()), where .. ": the stored refresh token is not the server's")
   assert.equal(0, self.server.counts.reused, where .. ": a refresh token was sent twice")
+  assert.equal(0, self.server.counts.replayed, where .. ": a proof was sent twice")
   local token = self.client:access_token()
   if token and runtime.storage.kind == "custom" then
     assert.is_true(self.medium.history[token], where .. ": a token is shown that was never stored")
@@ -155,6 +156,29 @@ describe("an error raised in the middle", function()
     end, still_logged_in, 1)
     assert.is_true(n > 300, "only " .. n .. " instructions were interrupted")
     assert.equal(world.server.counts.refresh, #world.server.refreshes)
+  end)
+
+  it("of a refresh with proofs loses nothing, and sends none twice", function()
+    local world = new_world { dpop = true }
+    world:log_in()
+    at_every_instruction(world, expire, function()
+      return world.client:refresh_access_token_if_needed()
+    end, still_logged_in, 2)
+  end)
+
+  it("of a log-in or user info with proofs sends none twice", function()
+    local world = new_world { dpop = true }
+    world:log_in()
+    local request
+    at_every_instruction(world, function()
+      request = assert(world.client:start_authentication { redirect_uri = world.server.redirect_uri })
+    end, function()
+      return world.client:finish_authentication(world.server:visit(request.url))
+    end, still_logged_in, 5)
+    at_every_instruction(world, expire, function()
+      return world.client:fetch_user_info()
+    end, still_logged_in, 5)
+    assert.equal(0, world.server.counts.wrong_key)
   end)
 
   it("of a fetch that refreshes loses nothing", function()

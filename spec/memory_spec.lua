@@ -65,6 +65,9 @@ local storages = {
   memory = function()
     return authgear.storage.memory()
   end,
+  dpop = function(world)
+    return uncounted(fake_storage.new(world.medium))
+  end,
   file = function()
     return authgear.storage.file { dir = dir }
   end,
@@ -82,11 +85,11 @@ local function new_world(kind)
       return 1700000000 + world.time
     end,
   }
-  world.server = fake_server.new { now = clock.monotonic, lifetime = LIFETIME }
+  world.server = fake_server.new { now = clock.monotonic, lifetime = LIFETIME, dpop = kind == "dpop" }
   worlds = worlds + 1
   world.options = { name = "world " .. worlds,
     endpoint = world.server.endpoint, client_id = world.server.client_id, storage = storages[kind](world), clock = clock,
-    client_secret = "not so secret", allowed_origins = { world.server.app }, transport = world.server,
+    dpop = kind == "dpop", client_secret = "not so secret", allowed_origins = { world.server.app }, transport = world.server,
     host = { sleep = function(seconds)
       world.time = world.time + seconds
     end },
@@ -181,6 +184,10 @@ local calls = {
       return err.code == "session_revoked" or nil, err
     end, spent = true, -- nobody is refused any more once the session is gone
   }, {
+    name = "dpop_proof", only = "dpop", before = World.log_in, call = function(world)
+      return world.client:dpop_proof("GET", world.server.app)
+    end,
+  }, {
     name = "fetch_user_info", before = function(world)
       world:log_in()
       world.server.tokens[world.client:access_token()].born = -LIFETIME
@@ -247,6 +254,7 @@ local function fail_at(kind, what, n, onwards)
   local lost = world.server.counts.reused > 0
   assert.is_truthy(value or lost or what.spent, where .. ": the next call: " .. tostring(err))
   assert.is_true(world.server:agrees(world:record()), where .. ": the stored session, after the next call")
+  assert.same({ 0, 0 }, { world.server.counts.replayed, world.server.counts.wrong_key }, where .. ": used proofs, other keys")
   world:close()
   return reached, lost
 end
@@ -268,14 +276,16 @@ local function fail_everywhere(kind, what, onwards)
   return n - 1, losses
 end
 
-for _, kind in ipairs { "custom", "memory", "file" } do
-  describe("out of memory, storage " .. kind, function()
+for _, kind in ipairs { "custom", "memory", "file", "dpop" } do
+  describe(kind == "dpop" and "out of memory, with proofs," or "out of memory, storage " .. kind, function()
     for _, what in ipairs(calls) do
-      it("once: an error or success, and nothing lost, in " .. what.name, function()
-        local n, losses = fail_everywhere(kind, what)
-        assert.is_true(n >= 3, "only " .. n .. " allocations")
-        assert.equal(0, losses)
-      end)
+      if what.only == nil or what.only == kind then
+        it("once: an error or success, and nothing lost, in " .. what.name, function()
+          local n, losses = fail_everywhere(kind, what)
+          assert.is_true(n >= 3, "only " .. n .. " allocations")
+          assert.equal(0, losses)
+        end)
+      end
     end
   end)
 end
@@ -285,7 +295,7 @@ end
 describe("out of memory for good", function()
   for _, what in ipairs(calls) do
     it("an error or success, no leak and no lock in " .. what.name, function()
-      local n, losses = fail_everywhere("custom", what, true)
+      local n, losses = fail_everywhere(what.only or "custom", what, true)
       assert.is_true(losses == 0 or what.name:find "refresh" ~= nil or what.name:find "fetch" ~= nil, what.name)
       assert.is_true(losses < n)
     end)

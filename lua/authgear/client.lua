@@ -144,6 +144,7 @@ local LATER = {
   },
   client_resolve = { "resolve" },
   client_machines = { "client_credentials" },
+  client_dpop = { "dpop_proof" },
   client_identity = {
     "reauthenticate", "start_reauthentication", "finish_reauthentication", "refresh_id_token", "id_token_hint", "can_reauthenticate",
     "auth_time",

@@ -20,11 +20,11 @@ local Client = clients.Client
 local not_configured, refresh = clients.not_configured, clients.refresh
 
 --- "Bearer ..." for the Authorization header (RFC 6750 section 2.1), or nil when nobody is logged in. Call
---- refresh_access_token_if_needed first.
+--- refresh_access_token_if_needed first. Where the server binds access tokens it is "DPoP ...": see dpop_proof.
 ---@return string|nil
 function Client:authorization_header()
   local token = self._access_token
-  return token and "Bearer " .. token
+  return token and core.token_type(self._runtime.core) .. " " .. token
 end
 
 --- Asks the server for a new access token though the old one may still be good (the user's roles have changed, say).
@@ -127,8 +127,8 @@ end
 --- What to do about an answer that another HTTP library got: "retry" with the Authorization header that comes with it,
 --- or "return" the answer as it is. A 401 leads to one refresh, unless the token was replaced meanwhile or came from
 --- such a refresh itself. If the session turns out to be revoked, the state is NO_SESSION and the word is "return".
----@param options { status: integer, headers: any, access_token: string|nil } access_token: the one that was sent
---- (nil: the present one)
+---@param options { status: integer, headers: any, access_token: string|nil, url: string|nil } access_token: the one that was
+--- sent (nil: the present one); url and headers: so that a bound token's nonces are known (docs/dpop.md)
 ---@return "retry"|"return"|nil action
 ---@return string|authgear.Error|nil header_or_error
 function Client:handle_unauthorized(options)
@@ -142,8 +142,11 @@ end
 --- request(authorization_header, ...) with a fresh token (nil without a session), and once more after a 401 that a
 --- refresh can help.
 ---@param request fun(authorization: string|nil, ...): any
----@param options { status: fun(...): integer|nil }|nil status: finds the HTTP status in what request returns (by
---- default: a table's `status`, `status_code` or `code`, or a number as first or second value)
+---@param options { status: nil|fun(...): integer|nil, target: nil|fun(...): string, string, headers: nil|fun(...): any }|nil status:
+--- finds the HTTP status in what request returns (by default: a table's `status`, `status_code` or `code`, or a number as first
+--- or second value); target: method and URL of the wrapper's arguments. With it request is called with the Authorization header,
+--- a DPoP proof (nil where none is needed), and the arguments; headers: finds those of the answer (by default: a table's
+--- `headers`, or a table as third value)
 ---@return fun(...): any
 function Client:wrap(request, options)
   return unauthorized.wrap(self, request, options)

@@ -8,6 +8,7 @@ local fetching = require "authgear.fetching"
 local lazy = require "authgear.lazy"
 local storages = require "authgear.storage"
 
+local dpop = lazy "authgear.dpop"
 local unauthorized = lazy "authgear.unauthorized"
 
 local M = {}
@@ -111,11 +112,20 @@ function Machine:expires_at()
   return core.expires_at(self._runtime.core)
 end
 
---- "Bearer ..." for the Authorization header (RFC 6750 section 2.1).
+--- "Bearer ..." for the Authorization header (RFC 6750 section 2.1), or "DPoP ...": see the client's.
 ---@return string|nil
 function Machine:authorization_header()
   local token = self._access_token
-  return token and "Bearer " .. token
+  return token and core.token_type(self._runtime.core) .. " " .. token
+end
+
+--- As the client's dpop_proof, with this machine's token.
+---@param method string
+---@param url string absolute
+---@return string|nil
+---@return authgear.Error|nil
+function Machine:dpop_proof(method, url)
+  return dpop.proof(self._runtime, method, url)
 end
 
 --- Makes sure that access_token() can be used: asks for a new one if the old one has used up 90 % of its life.
@@ -150,7 +160,7 @@ function Machine:fetch(url, init)
 end
 
 --- As the client's handle_unauthorized, about this machine's token.
----@param options { status: integer, headers: any, access_token: string|nil }
+---@param options { status: integer, headers: any, access_token: string|nil, url: string|nil }
 ---@return "retry"|"return"|nil action
 ---@return string|authgear.Error|nil header_or_error
 function Machine:handle_unauthorized(options)
@@ -159,7 +169,7 @@ end
 
 --- As the client's wrap, with this machine's token.
 ---@param request fun(authorization: string|nil, ...): any
----@param options { status: fun(...): integer|nil }|nil
+---@param options { status: nil|fun(...): integer|nil, target: nil|fun(...): string, string, headers: nil|fun(...): any }|nil
 ---@return fun(...): any
 function Machine:wrap(request, options)
   return unauthorized.wrap(self, request, options)

@@ -1,10 +1,11 @@
 --- 401 for those who use another HTTP library: what to do about it, and a wrapper that does it.
 -- Must never send anything itself but the refresh.
 local check = require "authgear.check"
+local dpop = require "authgear.lazy" "authgear.dpop"
 
 local M = {}
 
-local KNOWN = { status = "count", headers = "any", access_token = "any" }
+local KNOWN = { status = "count", headers = "any", access_token = "any", url = "text" }
 
 --- See authgear.Client:handle_unauthorized.
 function M.handle(client, options)
@@ -21,6 +22,13 @@ function M.handle(client, options)
   if not token then
     return "return"
   end
+  local again
+  if options.url then
+    again = dpop.learn(runtime, options.url, 401, options.headers)
+  end
+  if again ~= nil then -- the token itself was not refused
+    return again and "retry" or "return", again and client:authorization_header() or nil
+  end
   local flow, err = runtime.refresh(runtime, token)
   if not flow then
     return nil, err
@@ -31,7 +39,7 @@ function M.handle(client, options)
   end
   local now = client._access_token
   if now and now ~= token then
-    return "retry", "Bearer " .. now
+    return "retry", client:authorization_header()
   end
   return "return"
 end
@@ -44,17 +52,12 @@ local function status_of(first, second)
   return type(second) == "number" and second or (type(first) == "number" and first) or nil
 end
 
-local function replay_if_refused(client, request, status, args, token, ...)
-  if status(...) ~= 401 or token == nil then
-    return ...
+-- The headers in what a request function returned: a table's, or LuaSocket's third value.
+local function headers_of(first, _, third)
+  if type(first) == "table" then
+    return first.headers
   end
-  local action, header = M.handle(client, { status = 401, access_token = token })
-  if not action then
-    return nil, header
-  elseif action == "retry" then
-    return request(header, args())
-  end
-  return ...
+  return type(third) == "table" and third or nil
 end
 
 -- Lua 5.1 has no table.pack; a closure keeps nils and their number as well.
@@ -65,20 +68,55 @@ local function pack(...)
   end
 end
 
+local send
+
+-- What comes of a request, which is sent again while that may help and there are tries left.
+local function settle(wrapper, args, token, url, left, ...)
+  if left == 0 or token == nil or wrapper.status(...) ~= 401 then
+    return ...
+  end
+  local action, header = M.handle(wrapper.client, { status = 401, access_token = token, url = url,
+    headers = url and wrapper.headers(...) })
+  if not action then
+    return nil, header
+  elseif action == "retry" then
+    return send(wrapper, args, left - 1)
+  end
+  return ...
+end
+
+function send(wrapper, args, left)
+  local client = wrapper.client
+  local token, header = client:access_token(), client:authorization_header()
+  if not wrapper.target then
+    return settle(wrapper, args, token, nil, left, wrapper.request(header, args()))
+  end
+  local method, url = wrapper.target(args())
+  local proof, err
+  if token then
+    proof, err = client:dpop_proof(method, url)
+    if err then
+      return nil, err
+    end
+  end
+  return settle(wrapper, args, token, url, left, wrapper.request(header, proof, args()))
+end
+
 --- See authgear.Client:wrap.
 function M.wrap(client, request, options)
   check.value("wrap", 1, "request", request, "function")
-  check.options("wrap", 2, options, { status = "function" })
-  local status = options and options.status or status_of
+  check.options("wrap", 2, options, { status = "function", target = "function", headers = "function" })
+  options = options or {}
+  local wrapper = { client = client, request = request, status = options.status or status_of,
+    headers = options.headers or headers_of, target = options.target }
+  local tries = options.target and 2 or 1 -- after the first: for a nonce, and for the token
   return function(...)
     local ok, err = client:refresh_access_token_if_needed()
     if not ok then
       return nil, err
     end
-    local token = client:access_token()
-    return replay_if_refused(client, request, status, pack(...), token, request(token and "Bearer " .. token, ...))
+    return send(wrapper, pack(...), tries)
   end
 end
-
 
 return M

@@ -221,7 +221,8 @@ static void complaints(void)
     for (i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         const ag_answer ans = { .status = answers[i].status, .headers = ag_view_of(answers[i].headers),
                                 .body = ag_view_of(answers[i].body) };
-        OK(ag_dpop_is_refused(&ans) == answers[i].is, tap_name("an answer", answers[i].body != NULL ? answers[i].body : answers[i].headers));
+        ag_err e;
+        OK(ag_dpop_is_refused(&ans, &e) == answers[i].is, tap_name("an answer", answers[i].body != NULL ? answers[i].body : answers[i].headers));
     }
 }
 

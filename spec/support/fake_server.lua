@@ -27,6 +27,19 @@ local function base64url(text)
   return table.concat(out)
 end
 
+local function decode_base64url(text)
+  local out, bits, count = {}, 0, 0
+  for c in text:gmatch "." do
+    bits, count = bits * 64 + ALPHABET:find(c, 1, true) - 1, count + 6
+    if count >= 8 then
+      count = count - 8
+      out[#out + 1] = string.char(math.floor(bits / 2 ^ count))
+      bits = bits % 2 ^ count
+    end
+  end
+  return table.concat(out)
+end
+
 local function decode_form(text)
   local fields = {}
   for name, value in (text or ""):gmatch("([^&=]+)=([^&]*)") do
@@ -38,14 +51,17 @@ local function decode_form(text)
 end
 
 --- options: now() in seconds; pause(where), called before and after everything it does; lifetime of access tokens in
---- seconds (3600); fail(where, request) -> an error for the client, or nil: where is "before" or "after" it has acted.
+--- seconds (3600); dpop: tokens are bound, and every request needs a proof with the right nonce; fail(where, request)
+--- -> an error for the client, or nil: where is "before" or "after" it has acted.
 function fake.new(options)
   options = options or {}
   return setmetatable({
     endpoint = "https://auth.example", app = "https://app.example", client_id = "fake", redirect_uri = "app://callback",
     now = options.now or core.now, pause = options.pause or function() end, fail = options.fail or function() end,
-    lifetime = options.lifetime or 3600, serial = 0, codes = {}, sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {},
-    counts = { machine = 0, discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0, refused = 0 },
+    lifetime = options.lifetime or 3600, dpop = options.dpop, proofs = {}, serial = 0, codes = {},
+    sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {},
+    counts = { machine = 0, discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0, refused = 0,
+      replayed = 0, wrong_key = 0 },
   }, Server)
 end
 
@@ -71,11 +87,11 @@ function Server:issue(session, how, nonce)
     self.used[session.refresh_token] = session
   end
   session.refresh_token, session.access_token = self:name "refresh", self:name "access"
-  session.born = self.now()
+  session.born, session.key = self.now(), self.key
   self.owners[session.refresh_token] = session
-  self.tokens[session.access_token] = { session = session, born = session.born, how = how }
-  return json(200, { access_token = session.access_token, refresh_token = session.refresh_token, token_type = "Bearer",
-    expires_in = self.lifetime, id_token = self:id_token(session, nonce) })
+  self.tokens[session.access_token] = { session = session, born = session.born, how = how, key = self.key }
+  return json(200, { access_token = session.access_token, refresh_token = session.refresh_token,
+    token_type = self.dpop and "DPoP" or "Bearer", expires_in = self.lifetime, id_token = self:id_token(session, nonce) })
 end
 
 --- What a browser would do: the callback URL.
@@ -111,6 +127,7 @@ local function refresh(self, form)
     self.counts[kind] = self.counts[kind] + 1
     return json(400, { error = "invalid_grant" })
   end
+  self:check_key(session)
   table.insert(self.refreshes, { age = self.now() - session.born, at = self.now() })
   self.sessions[form.refresh_token] = nil
   local answer = self:issue(session, "refresh")
@@ -122,8 +139,8 @@ end
 local function machine(self, form)
   self.counts.machine = self.counts.machine + 1
   local token = self:name "machine"
-  self.tokens[token] = { session = { sub = form.client_id }, born = self.now(), how = "machine" }
-  return json(200, { access_token = token, token_type = "Bearer", expires_in = self.lifetime, scope = form.scope })
+  self.tokens[token] = { session = { sub = form.client_id }, born = self.now(), how = "machine", key = self.key }
+  return json(200, { access_token = token, token_type = self.dpop and "DPoP" or "Bearer", expires_in = self.lifetime, scope = form.scope })
 end
 
 routes["POST /token"] = function(self, request)
@@ -156,13 +173,21 @@ routes["POST /revoke"] = function(self, request)
   return json(200, {})
 end
 
+-- Is what is bound shown with its key?
+function Server:check_key(bound)
+  if bound and bound.key ~= self.key then
+    self.counts.wrong_key = self.counts.wrong_key + 1
+  end
+end
+
 -- Is the bearer token good? It is not when its session has ended or its time is over.
 local function authorized(self, request)
-  local token = (request.headers.Authorization or ""):match "^Bearer (.+)$"
+  local token = (request.headers.Authorization or ""):match(self.dpop and "^DPoP (.+)$" or "^Bearer (.+)$")
   local known = token and self.tokens[token]
   if self.on_token and token then
     self.on_token(token, known and known.how, request)
   end
+  self:check_key(known)
   return known and not known.session.revoked and self.now() - known.born < self.lifetime
 end
 
@@ -176,9 +201,37 @@ local function application(self, request)
   return authorized(self, request) and json(200, { hello = "world" }) or json(401, {})
 end
 
+-- What is wrong with the request's proof: an answer, or nil. A used one is as bad as an unknown refresh token.
+local function check_proof(self, request)
+  local head, claims = (request.headers.DPoP or ""):match "^([%w_-]+)%.([%w_-]+)%.[%w_-]+$"
+  local nonce = "nonce-of-" .. request.url:match "^https://([^/]+)"
+  local answer = json(400, { error = "use_dpop_nonce" })
+  if head then
+    head, claims = core.json_decode(decode_base64url(head)), core.json_decode(decode_base64url(claims))
+    assert(claims.htm == request.method and claims.htu == request.url:match "^[^?]*" and head.typ == "dpop+jwt")
+    assert((claims.ath ~= nil) == (request.headers.Authorization ~= nil))
+    if self.proofs[claims.jti] then
+      self.counts.replayed = self.counts.replayed + 1
+      return json(400, { error = "invalid_grant" })
+    end
+    self.proofs[claims.jti] = true
+    if claims.nonce == nonce then
+      self.key = head.jwk.x
+      return nil
+    end
+  end
+  answer.status = request.headers.Authorization and 401 or 400
+  answer.headers = { ["DPoP-Nonce"] = nonce, ["WWW-Authenticate"] = 'DPoP error="use_dpop_nonce"' }
+  return answer
+end
+
 -- Acts on a request, at once.
 function Server:act(request)
   local path = request.url:match "^https://auth%.example([^?]*)"
+  local refused = self.dpop and (path == nil or path == "/token" or path == "/userinfo") and check_proof(self, request)
+  if refused then
+    return refused
+  end
   local route = path and routes[request.method .. " " .. path] or not path and application
   return route and route(self, request) or json(404, {})
 end
@@ -228,7 +281,11 @@ function Prepared:perform()
 end
 
 function Prepared:result()
-  return { status = self.answer.status, headers = "Content-Type: application/json\r\n", body = self.answer.body }
+  local lines = {}
+  for name, value in pairs(self.answer.headers) do
+    lines[#lines + 1] = name .. ": " .. value .. "\r\n"
+  end
+  return { status = self.answer.status, headers = table.concat(lines), body = self.answer.body }
 end
 
 --- The transport in the driver's own shape, which prepares requests: what is sent and its answer are one, as in the
@@ -237,14 +294,15 @@ function Server:port(atomic)
   self.atomic = atomic
   local port = {}
   function port.prepare(_, request)
-    return setmetatable({ server = self, request = request }, Prepared)
-  end
-  function port.send(_, request)
     local headers = {}
     for name, value in (request.headers or ""):gmatch "([^:\r\n]+): ([^\r\n]*)\r\n" do
       headers[name] = value
     end
-    local prepared = port:prepare { method = request.method, url = request.url, headers = headers, body = request.body }
+    request = { method = request.method, url = request.url, headers = headers, body = request.body }
+    return setmetatable({ server = self, request = request }, Prepared)
+  end
+  function port.send(_, request)
+    local prepared = port:prepare(request)
     prepared:perform()
     return prepared:result()
   end

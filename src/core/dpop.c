@@ -304,19 +304,19 @@ static bool is_about_proof(ag_view error)
     return ag_view_eq(error, AG_LIT("use_dpop_nonce")) || ag_view_eq(error, AG_LIT("invalid_dpop_proof"));
 }
 
-bool ag_dpop_is_refused(const ag_answer *ans)
+bool ag_dpop_is_refused(const ag_answer *ans, ag_err *e)
 {
     ag_view error;
     ag_json *body;
-    ag_err ignored;
     bool is;
+    ag_err_clear(e);
     if (ans->status != 400 && ans->status != 401)
         return false;
     if (ag_http_challenge_error(ans->headers, "DPoP", &error))
         return is_about_proof(error);
     if (ans->body.p == NULL)
         return false;
-    body = ag_json_parse(ans->body.p, ans->body.n, &ignored);
+    body = ag_json_parse(ans->body.p, ans->body.n, e);
     is = body != NULL && ag_json_string(body, "error", &error) && is_about_proof(error);
     ag_json_free(body);
     return is;

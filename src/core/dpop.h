@@ -49,8 +49,9 @@ bool ag_dpop_prove(const ag_env *env, const ag_dpop *d, ag_request *r, ag_err *e
 bool ag_dpop_learn(const ag_env *env, ag_dpop *d, ag_view url, ag_view headers);
 /* The time alone, of an answer of the authorization server's. */
 void ag_dpop_learn_clock(const ag_env *env, ag_dpop *d, ag_view headers);
-/* Does the answer complain about the proof, rather than about the token? The body may be not there. */
-bool ag_dpop_is_refused(const ag_answer *ans);
+/* Does the answer complain about the proof, rather than about the token? The body may be not there. False with e->code
+ * AG_E_MEMORY: that is not known. */
+bool ag_dpop_is_refused(const ag_answer *ans, ag_err *e);
 enum { AG_DPOP_NONCE = 1, AG_DPOP_TIME = 2 };
 /* After learn: in what would another proof differ that the server may have minded? Of the above. */
 unsigned ag_dpop_difference(const ag_env *env, const ag_dpop *d, const ag_request *r);

@@ -97,9 +97,14 @@ static void take_answer(ag_flow *f, const ag_input *in)
 {
     char jkt[sizeof f->request.jkt];
     ag_input with = *in;
-    if (in->ok && ag_flow_proves_again(f, &in->answer)) {
+    ag_err e;
+    if (in->ok && ag_flow_proves_again(f, &in->answer, &e)) {
         ag_flow_prove_again(f);
         return;
+    }
+    if (in->ok && e.code == AG_E_MEMORY) {
+        with.ok = false;
+        with.err = &e;
     }
     memcpy(jkt, f->request.jkt, sizeof jkt);
     if (f->request.proof)

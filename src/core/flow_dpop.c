@@ -189,17 +189,34 @@ void ag_flow_prove(ag_flow *f, bool locked)
     }
 }
 
+bool ag_flow_prove_request(ag_client *c, ag_request *r, ag_err *e)
+{
+    switch (use(c, r->jkt, e)) {
+    case AG_DPOP_READY:
+        return ag_dpop_prove(&c->env, c->dpop, r, e);
+    case AG_DPOP_NO_KEY:
+        return ag_fail(e, AG_E_DPOP_KEY, "there is no DPoP key in the storage");
+    case AG_DPOP_FAILED:
+        break;
+    }
+    return false;
+}
+
 /* Each reason counts once for a SEND, so a server that is never content is asked three times at most. */
-bool ag_flow_proves_again(ag_flow *f, const ag_answer *ans)
+bool ag_flow_proves_again(ag_flow *f, const ag_answer *ans, ag_err *e)
 {
     ag_client *c = f->client;
     const ag_request *r = &f->request;
-    unsigned reasons;
-    if (!r->proof || c->dpop == NULL || !ag_dpop_learn(&c->env, c->dpop, ag_str_view(&r->url), ans->headers) || r->single
-            || !ag_dpop_is_refused(ans))
+    bool known;
+    ag_err_clear(e);
+    if (!r->proof || c->dpop == NULL)
         return false;
-    reasons = ag_dpop_difference(&c->env, c->dpop, r) & ~f->corrected;
-    return reasons != 0;
+    known = ag_dpop_learn(&c->env, c->dpop, ag_str_view(&r->url), ans->headers);
+    if (r->single || !ag_dpop_is_refused(ans, e))
+        return false;
+    if (!known)
+        return ag_fail(e, AG_E_MEMORY, "no memory for the server's nonce");
+    return (ag_dpop_difference(&c->env, c->dpop, r) & ~f->corrected) != 0;
 }
 
 void ag_flow_prove_again(ag_flow *f)

@@ -309,7 +309,8 @@ static bool try_again(fetch_flow *x, const ag_input *in)
 /* An answer that only minds the proof says nothing about the token. */
 static bool refused(const fetch_flow *x, const ag_answer *ans)
 {
-    return ans->status == 401 && !ag_dpop_is_refused(ans) && x->sent_token.p != NULL && x->policy != AG_POLICY_RETURN;
+    ag_err ignored;         /* there is no body to be read */
+    return ans->status == 401 && !ag_dpop_is_refused(ans, &ignored) && x->sent_token.p != NULL && x->policy != AG_POLICY_RETURN;
 }
 
 static void on_answer(ag_flow *f, const ag_input *in)
@@ -348,11 +349,12 @@ void ag_fetch_body_used(ag_flow *f)
 static bool goes_on(fetch_flow *x, const ag_answer *head)
 {
     ag_view location;
+    ag_err e;
     if (x->follow && ag_http_is_redirect(head->status) && ag_http_header(head->headers, "Location", &location))
         return true;
     if (ag_retry_is_passing_status(head->status))
         return may_repeat(x) && x->retries < x->retry.retries;
-    if (ag_flow_proves_again(&x->base, head))
+    if (ag_flow_proves_again(&x->base, head, &e) || e.code == AG_E_MEMORY)
         return true;
     return refused(x, head) && !x->replayed
         && !(x->has_body && !x->replayable && x->policy == AG_POLICY_RETRY);

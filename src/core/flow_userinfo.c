@@ -54,9 +54,10 @@ static bool read_answer(userinfo_flow *u, const ag_answer *ans)
 static void on_answer(ag_flow *f, const ag_input *in)
 {
     userinfo_flow *u = (userinfo_flow *)f;
+    ag_err ignored;
     if (!in->ok)
         ag_flow_fail_with(f, in->err);
-    else if (in->answer.status == 401 && !u->refreshed && !ag_dpop_is_refused(&in->answer)) {
+    else if (in->answer.status == 401 && !u->refreshed && !ag_dpop_is_refused(&in->answer, &ignored)) {
         u->refreshed = true;
         ask_for_token(f, ag_str_view(&u->sent_token));
     } else if (read_answer(u, &in->answer))
