@@ -306,6 +306,25 @@ describe("in a task", function()
     assert.is_true(most - before < 2 * MIB, ("%.0f KiB more than before"):format((most - before) / 1024))
   end)
 
+  it("many fetches, two hundred at a time, take no more memory than a few", function()
+    local function hold(n)
+      local list = {}
+      for i = 1, n do
+        list[i] = function()
+          return assert(client:fetch(dev.app .. "/bench?n=200", { authorization = false })).status
+        end
+      end
+      local results, errs = authgear.all(list, 200):wait()
+      assert.is_nil(errs)
+      assert.equal(200, results[n])
+    end
+    hold(500)
+    local before = steady.held()
+    hold(SOAK and 10000 or 2000)
+    local more = steady.held() - before
+    assert.is_true(more < 64 * 1024, ("%.0f KiB more than before"):format(more / 1024))
+  end)
+
   it("cancels at random moments leave nothing behind", function()
     local count = SOAK and 10000 or 500
     local paths = { "/api/hello", "/public/slow?ms=20", "/public/big?n=300000", "/public/redirect/302?n=2", "/public/hang",

@@ -5,6 +5,8 @@ local raw_server = require "spec.support.raw_server"
 local engines = require "spec.support.engine"
 local file = require "authgear.file"
 
+local WATCHED = os.getenv "AUTHGEAR_WATCHED" -- by a tool that makes everything slow (scripts/sanitize)
+
 describe("the engine", function()
   local server, world, engine
 
@@ -255,6 +257,13 @@ describe("the engine", function()
 
   it("ends with the Lua state, or with a process that does not close it, in the middle of everything", function()
     local script = [[
+      -- Finalizers run newest first: this one's is the last.
+      local now, began = require("authgear.core").now, nil
+      local function last()
+        if began then io.write(("%.0f "):format((now() - began) * 1000)) end
+      end
+      first = newproxy and newproxy(true) or setmetatable({}, { __gc = last })
+      if newproxy then getmetatable(first).__gc = last end
       local world = require("spec.support.engine").new { ca = os.getenv "CA", tls = os.getenv "TLS",
         url = function(_, _, path) return "http://127.0.0.1:" .. os.getenv "HTTP" .. path end }
       jobs = {}
@@ -268,10 +277,22 @@ describe("the engine", function()
       if os.getenv "EXIT" == "yes" then
         os.exit(0)
       end
+      began = now()
     ]]
-    for _, how in ipairs { { "no", "no" }, { "yes", "no" }, { "no", "yes" }, { "yes", "yes" } } do
-      local out = raw_server.run(script, { CA = server.ca, TLS = server.tls, HTTP = server.http, WAIT = how[1], EXIT = how[2] })
-      assert.equal("status 0\n", out)
+    local best = math.huge
+    for try = 1, 20 do -- a few times, since others may have the processor
+      for _, how in ipairs { { "no", "no" }, { "yes", "no" }, { "no", "yes" }, { "yes", "yes" } } do
+        if try == 1 or how[2] == "no" then
+          local out = raw_server.run(script, { CA = server.ca, TLS = server.tls, HTTP = server.http, WAIT = how[1], EXIT = how[2] })
+          local ms = out:match(how[2] == "no" and "^(%d+) status 0\n$" or "^()status 0\n$")
+          assert.truthy(ms, out)
+          best = how[2] == "no" and math.min(best, tonumber(ms)) or best
+        end
+      end
+      if best <= 50 then
+        break
+      end
     end
+    assert.is_true(best <= 50 or WATCHED, "the end of the state took " .. best .. " ms")
   end)
 end)
