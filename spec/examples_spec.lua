@@ -41,11 +41,15 @@ describe("the examples", function()
     return text, ok == true or ok == 0
   end
 
-  local function example(name)
-    return run(quote(interpreter) .. " examples/" .. name .. ".lua", {
+  local function example(name, more)
+    local environment = {
       AUTHGEAR_ENDPOINT = dev.endpoint, AUTHGEAR_CLIENT_ID = "native", XDG_DATA_HOME = dir,
       YOUR_SERVER_URL = dev.app .. "/api/hello", BROWSER = root .. "/scripts/demo-browser", AUTHGEAR_REDIRECT_URI = redirect_uri,
-    })
+    }
+    for key, value in pairs(more or {}) do
+      environment[key] = value
+    end
+    return run(quote(interpreter) .. " examples/" .. name .. ".lua", environment)
   end
 
   local function guide(name)
@@ -152,6 +156,14 @@ describe("the examples", function()
       assert.are.equal("200\tclient_id_m2m\n", text)
     end
     assert.are.equal(before + 1, dev:token_count("client_credentials", "m2m").requests)
+  end)
+
+  it("opens a web application, logged in", function()
+    for _ = 1, 2 do
+      local text, ok = example("account/web_application", { WEB_CLIENT_ID = "webapp", WEB_URL = "http://127.0.0.1:8989/callback" })
+      assert.is_true(ok, text)
+      assert.are.equal("a URL at " .. dev.endpoint .. "\n", text)
+    end
   end)
 
   it("the demo tells the story", function()

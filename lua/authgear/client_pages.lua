@@ -2,11 +2,13 @@
 -- with a token in it to anyone but the caller and the browser.
 local check = require "authgear.check"
 local clients = require "authgear.client"
+local core = require "authgear.core"
 local errors = require "authgear.errors"
 local kinds = require "authgear.kinds"
 local lazy = require "authgear.lazy"
 
 local login = lazy "authgear.login"
+local tasks = lazy "authgear.task"
 
 ---@class authgear.Client
 local Client = clients.Client
@@ -90,4 +92,35 @@ function Client:make_page_url(page, options)
     return not_configured(self)
   end
   return make(runtime, PAGES[page] or page, options)
+end
+
+---@class authgear.PreAuthenticatedOptions
+---@field web_application_client_id string the other application's client id
+---@field web_application_uri string where in it the browser ends: one of its registered redirect URIs, to the letter
+---@field state string|nil what the other application gets as `state`
+
+local PRE_AUTHENTICATED = { web_application_client_id = "text", web_application_uri = "text", state = "text" }
+
+--- A URL that opens another application of the same project, a web application, logged in as here (OpenID Native SSO). It logs in
+--- whoever opens it, once, within minutes: use it at once, and show it to nobody. Needs `pre_authenticated_url_enabled` at the
+--- log-in; what the server gives for the next such URL is stored first.
+---@param options authgear.PreAuthenticatedOptions
+---@return string|nil url
+---@return authgear.Error|nil err `no_device_secret`, `no_session`, `oauth`, `id_token`, `user_mismatch`, `storage`, `network`, ...
+function Client:make_pre_authenticated_url(options)
+  check.options("make_pre_authenticated_url", 1, options, PRE_AUTHENTICATED, { "web_application_client_id", "web_application_uri" })
+  local runtime = self._runtime
+  if not runtime then
+    return not_configured(self)
+  end
+  local flow, code, message, retryable = core.pre_authenticated_flow(runtime.core, options.web_application_client_id,
+    options.web_application_uri, options.state)
+  if not flow then
+    return nil, errors.new(code, message, retryable)
+  end
+  local ok, err = tasks.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
+  if not ok then
+    return nil, err
+  end
+  return core.pre_authenticated_url(flow)
 end

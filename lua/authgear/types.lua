@@ -13,6 +13,7 @@
 ---@field sso_enabled boolean|nil share the browser's log-in session (false)
 ---@field dpop boolean|nil bind what the server gives to a key in this client's storage (RFC 9449, docs/dpop.md) (false)
 ---@field pre_authenticated_url_enabled boolean|nil ask for what pre-authenticated URLs need (false)
+---@field verify_id_token boolean|nil check the signatures of ID tokens by the endpoint's keys, though they come from it over TLS (false)
 ---@field allowed_origins string[]|nil the only origins that get the access token (any https or loopback URL)
 ---@field on_unauthorized "return"|"retry"|"clear"|nil|fun(response: authgear.Response): string 401 policy of fetch ("retry")
 ---@field timeout number|nil seconds for a call (60)

@@ -62,6 +62,8 @@ static void add_params(ag_buf *b, size_t start, const ag_authz_options *o)
         ag_buf_cstr(b, "&max_age=");
         ag_buf_i64(b, (long long)o->max_age_s);
     }
+    if (o->kind == AG_AUTHZ_PRE_AUTHENTICATED)      /* another application's affair */
+        return;
     ag_form_add(b, start, "x_sso_enabled", o->sso_enabled ? AG_LIT("true") : AG_LIT("false"));
     if (!o->sso_enabled)
         ag_form_add(b, start, "x_suppress_idp_session_cookie", AG_LIT("true"));

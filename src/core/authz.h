@@ -19,7 +19,10 @@
     X(FLOW_GROUP, "authentication_flow_group", "x_authentication_flow_group") \
     X(SETTINGS_ACTION, "settings_action", "x_settings_action") \
     X(SETTINGS_QUERY, "settings_action_query", "x_settings_action_query") \
-    X(DPOP_JKT, "dpop_jkt", "dpop_jkt")
+    X(DPOP_JKT, "dpop_jkt", "dpop_jkt") \
+    X(STATE, "page_state", "state") \
+    X(RESPONSE_MODE, "response_mode", "response_mode") \
+    X(PRE_TOKEN, "pre_authenticated_url_token", "x_pre_authenticated_url_token")
 
 typedef enum ag_authz_param {
 #define AG_AUTHZ_ENUM(name, option, wire) AG_PARAM_##name,

@@ -6,6 +6,7 @@
 #include "core/anonymous.h"
 #include "core/b64.h"
 #include "core/form.h"
+#include "core/jwks.h"
 #include "core/url.h"
 #include "core/withhold.h"
 
@@ -79,6 +80,7 @@ void ag_client_unref(ag_client *c)
         c->logins = next;
     }
     ag_dpop_free(&a, c->dpop);
+    ag_jwks_free(c->id_keys);
     ag_session_free(&a, &c->session);
     ag_metadata_free(&a, &c->metadata);
     ag_str_free(&a, &c->endpoint);

@@ -23,6 +23,7 @@ typedef struct ag_client {
     ag_str allowed_origins;     /* "origin\norigin\n", not there: any */
     ag_str user_agent;
     bool sso_enabled, pre_authenticated_url_enabled, allow_http;
+    bool verify_id_token;       /* check the signatures of ID tokens, too */
     bool machine;               /* no user: tokens come from the client's own credentials (RFC 6749 section 4.4) */
     bool basic_auth, post_auth; /* how the secret goes to the token endpoint; neither: as the metadata say */
     bool use_dpop;              /* what is asked for from now on is bound to a key of ours */
@@ -35,6 +36,7 @@ typedef struct ag_client {
     int64_t next_look_ms;       /* boot clock: the fast path looks at the storage from then on */
     ag_metadata metadata;
     bool has_metadata;
+    struct ag_jwks *id_keys;    /* that ID tokens are signed with; owned; NULL: not fetched yet */
     ag_session session;
     ag_dpop *dpop;              /* owned; NULL: none has been needed yet */
     ag_login *logins;           /* started, not finished; newest first; owned */

@@ -43,6 +43,7 @@
     X(DPOP_KEY, "dpop_key", false) \
     X(NO_LOGIN, "no_login", false) \
     X(NO_SESSION, "no_session", false) \
+    X(NO_DEVICE_SECRET, "no_device_secret", false) \
     X(CANNOT_REAUTHENTICATE, "cannot_reauthenticate", false) \
     X(SESSION_REVOKED, "session_revoked", false) \
     X(STORAGE, "storage", true) \

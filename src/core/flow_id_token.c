@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/flow_id_keys.h"
 #include "core/id_token.h"
 #include "core/renew.h"
 #include "core/token.h"
@@ -46,6 +47,17 @@ static void on_locked(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
 }
 
+static void on_keys(ag_flow *f, const ag_input *in)
+{
+    const id_token_flow *t = (const id_token_flow *)f;
+    if (!in->ok)
+        ag_flow_fail_with(f, in->err);
+    else if (ag_id_token_signed(f->client, ag_str_view(&t->id_token), &f->err))
+        ag_flow_call(f, ag_lock_flow(f->client, f, false, (ag_view){ NULL, 0 }), on_locked);
+    else
+        ag_flow_fail(f);
+}
+
 static bool check_answer(id_token_flow *t, const ag_answer *ans)
 {
     ag_flow *f = &t->base;
@@ -66,7 +78,7 @@ static void on_answer(ag_flow *f, const ag_input *in)
     if (!in->ok) {
         ag_flow_fail_with(f, in->err);
     } else if (check_answer(t, &in->answer)) {
-        ag_flow_call(f, ag_lock_flow(f->client, f, false, (ag_view){ NULL, 0 }), on_locked);
+        ag_flow_call(f, ag_id_keys_flow(f->client, ag_str_view(&t->id_token)), on_keys);
     } else if (f->err.code == AG_E_OAUTH && strcmp(f->err.oauth_error, "invalid_grant") == 0 && !t->refreshed) {
         t->refreshed = true;
         ask_for_token(f, ag_str_view(&t->sent));

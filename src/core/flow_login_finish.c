@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/flow_id_keys.h"
 #include "core/id_token.h"
 #include "core/renew.h"
 #include "core/token.h"
@@ -171,20 +172,15 @@ static bool check_tokens(finish_flow *x, const ag_answer *ans)
     return ag_id_token_check(&c->env.alloc, ag_str_view(&x->tokens.id_token), &want, &x->sub, &f->err);
 }
 
-static void on_tokens(ag_flow *f, const ag_input *in)
+static void on_keys(ag_flow *f, const ag_input *in)
 {
     finish_flow *x = (finish_flow *)f;
     ag_client *c = f->client;
     if (!in->ok) {
         fail_with(f, in->err);
-        return;
-    }
-    if (!check_tokens(x, &in->answer)) {
+    } else if (!ag_id_token_signed(c, ag_str_view(&x->record.id_token), &f->err)) {
         fail_with(f, &f->err);
-        return;
-    }
-    ag_token_apply(&c->env, &x->tokens, &x->record);
-    if (ag_userinfo_request(c, &x->record, &f->request, &f->err)) {
+    } else if (ag_userinfo_request(c, &x->record, &f->request, &f->err)) {
         ag_flow_send(f, on_userinfo);
     } else if (f->err.code == AG_E_DISCOVERY) {     /* no such endpoint: the ID token says who it is */
         x->claims = ag_id_token_payload(&c->env.alloc, ag_str_view(&x->record.id_token), &f->err);
@@ -194,6 +190,20 @@ static void on_tokens(ag_flow *f, const ag_input *in)
             fail_with(f, &f->err);
     } else {
         fail_with(f, &f->err);
+    }
+}
+
+static void on_tokens(ag_flow *f, const ag_input *in)
+{
+    finish_flow *x = (finish_flow *)f;
+    ag_client *c = f->client;
+    if (!in->ok) {
+        fail_with(f, in->err);
+    } else if (!check_tokens(x, &in->answer)) {
+        fail_with(f, &f->err);
+    } else {
+        ag_token_apply(&c->env, &x->tokens, &x->record);
+        ag_flow_call(f, ag_id_keys_flow(c, ag_str_view(&x->record.id_token)), on_keys);
     }
 }
 

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "core/flow.h"
+#include "core/flow_id_keys.h"
 #include "core/id_token.h"
+#include "core/jwks.h"
 #include "core/token.h"
 
 #define AG_STORE_TRIES 3
@@ -150,6 +152,11 @@ static bool check_id_token(ag_client *c, ag_token_answer *t)
     good = ag_id_token_check(a, ag_str_view(&t->id_token), &want, &after, &why);
     if (good && ag_id_token_check(a, ag_str_view(&c->session.record.id_token), &want, &before, &why))
         good = ag_view_eq(ag_str_view(&before), ag_str_view(&after));
+    if (good && !ag_id_token_signed(c, ag_str_view(&t->id_token), &why)) {
+        ag_jwks_free(c->id_keys);       /* perhaps the server has new ones: the next refresh asks */
+        c->id_keys = NULL;
+        good = false;
+    }
     if (!good)
         ag_str_free(a, &t->id_token);
     ag_str_free(a, &before);
@@ -353,15 +360,21 @@ static void on_locked(ag_flow *f, const ag_input *in)
         ag_flow_want(f, AG_FX_LOAD, on_loaded);
 }
 
-static void on_metadata(ag_flow *f, const ag_input *in)
+/* Keys that cannot be had must not keep a session from going on: the new ID token is left out then. */
+static void on_keys(ag_flow *f, const ag_input *in)
 {
     refresh_flow *r = (refresh_flow *)f;
     ag_client *c = f->client;
-    if (!in->ok)
-        ag_flow_fail_with(f, in->err);
+    (void)in;
+    ag_flow_call(f, ag_lock_flow(c, f, c->session.unsaved.refresh_token.p == NULL, ag_str_view(&r->refused)), on_locked);
+}
+
+static void on_metadata(ag_flow *f, const ag_input *in)
+{
+    if (in->ok)
+        ag_flow_call(f, ag_id_keys_flow(f->client, (ag_view){ NULL, 0 }), on_keys);
     else
-        ag_flow_call(f, ag_lock_flow(c, f, c->session.unsaved.refresh_token.p == NULL, ag_str_view(&r->refused)),
-                     on_locked);
+        ag_flow_fail_with(f, in->err);
 }
 
 static void decide(ag_flow *f)

@@ -60,7 +60,10 @@ bool ag_jwt_check_times(const ag_jwt_claims *c, const ag_jwt_policy *policy, dou
 /* The part about what the user may do (scopes, roles, verified, anonymous), for claims of whatever source. */
 bool ag_jwt_check_rights(const ag_jwt_claims *c, const ag_jwt_policy *policy, ag_err *e);
 
-/* Parts of the above; reads a scanned payload. */
+/* Parts of the above. The signature alone, by one of these algorithms (bits 1 << ag_sig_alg); e: invalid_token, unknown_key,
+ * memory. */
+bool ag_jws_verify(const ag_jws *jws, ag_jwks *keys, unsigned algs, ag_err *e);
+/* Reads a scanned payload. */
 bool ag_jwt_read_claims(const ag_alloc *a, ag_jws *jws, ag_jwt_claims *out, ag_err *e);
 bool ag_texts_have(const ag_texts *list, ag_view text);
 

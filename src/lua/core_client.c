@@ -136,6 +136,7 @@ static bool read_options(lua_State *L, ag_client *c, ag_err *e)
     c->sso_enabled = flag_option(L, "sso_enabled");
     c->pre_authenticated_url_enabled = flag_option(L, "pre_authenticated_url_enabled");
     c->use_dpop = flag_option(L, "dpop");
+    c->verify_id_token = flag_option(L, "verify_id_token");
     c->has_look = flag_option(L, "has_look");
     c->manual_clock = flag_option(L, "manual_clock");
     auth_option(L, c);

@@ -2,6 +2,7 @@
  * Must never show a verifier or a nonce to Lua. */
 #include "core/flow_id_token.h"
 #include "core/flow_login.h"
+#include "core/flow_pre_authenticated.h"
 #include "core/id_token.h"
 #include "lua/core_private.h"
 
@@ -85,6 +86,21 @@ static int l_id_token(lua_State *L)
     return 1;
 }
 
+/* pre_authenticated_flow(client, the other application's client_id, its redirect URI, state or nil) */
+static int l_pre_authenticated_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_view client_id = ag_lua_check_view(L, 2), uri = ag_lua_check_view(L, 3), state = ag_lua_opt_view(L, 4);
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_pre_authenticated_flow(c, client_id, uri, state));
+}
+
+static int l_pre_authenticated_url(lua_State *L)
+{
+    ag_lua_push_view(L, ag_pre_authenticated_url(ag_lua_check_flow(L, 1)));
+    return 1;
+}
+
 /* login_claims(flow) -> claims, partial */
 static int l_login_claims(lua_State *L)
 {
@@ -115,6 +131,8 @@ static const luaL_Reg functions[] = {
     { "id_token_flow", l_id_token_flow },
     { "id_token", l_id_token },
     { "id_token_facts", l_id_token_facts },
+    { "pre_authenticated_flow", l_pre_authenticated_flow },
+    { "pre_authenticated_url", l_pre_authenticated_url },
     { "login_claims", l_login_claims },
     { "login_url", l_login_url },
     { "login_cancel", l_login_cancel },
