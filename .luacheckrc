@@ -14,7 +14,7 @@ read_globals = {
     "utf8", "rawlen", "warn",
 }
 
-files["lua/authgear/openresty"] = { read_globals = { "ngx" } }
+files["lua/authgear/openresty"] = { globals = { "ngx" } }
 files["lua/authgear/openresty.lua"] = { read_globals = { "ngx" } }
 files["spec/support/cosocket_http.lua"] = { read_globals = { "ngx" } }
 files["bench/nginx"] = { std = "luajit", read_globals = { "ngx" } }

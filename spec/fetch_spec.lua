@@ -204,8 +204,12 @@ local function show(with_clock)
 
     it("the sink nothing of a redirect or of a 401 that is tried again", function()
       local got = {}
-      local function sink(piece)
+      local function sink(piece, head) -- the second is the response the piece belongs to, which has no body yet
         got[#got + 1] = piece
+        assert.equal(200, head.status)
+        assert.equal("application/json", head.headers["Content-Type"]:match "^[^;]+")
+        assert.equal(dev.app .. "/api/hello", head.url)
+        assert.is_nil(head.body)
       end
       local response = assert(client:fetch(dev.app .. "/api/redirect/302?path=/api/hello", { sink = sink }))
       assert.equal(200, response.status)

@@ -31,8 +31,8 @@ local KNOWN = {
 ---@field json any a value to send as JSON
 ---@field form table<string, string|number|boolean>|nil fields to send as a form
 ---@field query table<string, string|number|boolean>|nil added to the URL
----@field sink nil|fun(piece: string): boolean|nil, any takes the body of the final answer in pieces; false, or nil and
---- anything, ends the request
+---@field sink nil|fun(piece: string, response: authgear.Response): boolean|nil, any takes the body of the final answer in
+--- pieces, with what is known of the response: all but the body; false, or nil and anything, ends the request
 ---@field timeout number|nil seconds for the whole call, refresh and replay included
 ---@field max_body integer|nil bytes of the answer, decompressed
 ---@field max_redirects integer|nil at most 100; 0: redirects are returned
@@ -200,9 +200,13 @@ local function send(runtime, flow, run, method, url, headers, max_body, fresh, s
     attach_body(fetch, request, flow)
   end
   if fetch.sink then
-    request.sink = fetch.sink
+    local head
     request.accept = function(status, block)
+      head = response.of({ status = status, headers = block }, url, runtime.decode)
       return core.fetch_accepts(flow, status, block)
+    end
+    request.sink = function(piece)
+      return fetch.sink(piece, head)
     end
   end
   if run.deadline then

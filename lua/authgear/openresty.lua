@@ -69,6 +69,20 @@ function M.storage(options)
   end)
 end
 
+--- Answers the request by passing it on to an upstream server with the token of a client's session, or of a machine: in
+--- content_by_lua. A token that the upstream refuses with 401 is replaced once, and the request sent again; what is still
+--- refused goes to the caller as it is. Streams what comes back. What went wrong is answered too (502, 503, 504).
+---@param client authgear.Client|authgear.Machine
+---@param options authgear.PassOptions
+---@return authgear.Response|nil
+---@return authgear.Error|nil
+function M.pass(client, options)
+  if type(client) ~= "table" or type(client.fetch) ~= "function" then
+    check.fail("pass", 1, "a client or a machine expected")
+  end
+  return require("authgear.openresty.pass").pass(client, options)
+end
+
 local function not_here(name)
   return function()
     check.misuse("authgear." .. name .. " is for other hosts: in nginx there is ngx.thread.spawn")

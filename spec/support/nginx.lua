@@ -194,6 +194,21 @@ function Nginx:errors()
   return lines
 end
 
+--- The same without those that have one of these words in them.
+function Nginx:errors_but(words)
+  local lines = {}
+  for _, line in ipairs(self:errors()) do
+    local known = false
+    for _, word in ipairs(words) do
+      known = known or line:find(word, 1, true) ~= nil
+    end
+    if not known then
+      lines[#lines + 1] = line
+    end
+  end
+  return lines
+end
+
 --- One request: { status, headers, body }, or nil and why.
 function Nginx:get(path, headers, options)
   local all = { url = self.url .. path, headers = headers }
