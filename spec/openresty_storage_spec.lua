@@ -76,7 +76,8 @@ describe("authgear.openresty.storage", function()
   end)
 
   local function start(options)
-    local n = nginx.start { workers = options.workers or 4, http = HTTP, locations = LOCATIONS, values = {
+    -- reuseport: whose turn it is depends on the port that a request comes from, so everybody's comes
+    local n = nginx.start { workers = options.workers or 4, listen = "reuseport", http = HTTP, locations = LOCATIONS, values = {
       endpoint = dev.endpoint, app = dev.app, control = dev.control_url,
       client_id = options.client_id or "native", size = options.size or "1m",
       file = options.file and ("%q"):format(options.file) or "nil",
