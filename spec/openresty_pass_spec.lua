@@ -174,8 +174,7 @@ describe("authgear.openresty.pass", function()
     assert.falsy(n:log():find("Bearer ey", 1, true))
   end)
 
-  it("answers 502 when the answer was cut short, or closes the connection when part of it has been sent", function()
-    assert.equal(502, n:get("/api/short").status)
+  it("closes the connection when an answer was cut short of which part has been sent", function()
     local conn = assert(socket.connect("127.0.0.1", n.port))
     conn:send "GET /cut/ HTTP/1.1\r\nHost: x\r\n\r\n"
     assert.equal("HTTP/1.1 200 OK", conn:receive "*l")
