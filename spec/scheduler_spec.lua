@@ -228,12 +228,12 @@ describe("the scheduler", function()
     assert.equal(42, scheduler.descriptor())
     local first, second, steps, calls = engine:job(), engine:job(), 0, 0
     local task = scheduler.spawn(function()
-      local id = scheduler.adopt(first)
+      scheduler.adopt(first)
       for _ = 1, 3 do
         scheduler.park()
         steps = steps + 1
       end
-      scheduler.release(scheduler.current, first, id)
+      scheduler.release(scheduler.current, first)
     end)
     scheduler.watch(second, function()
       calls = calls + 1
@@ -256,6 +256,35 @@ describe("the scheduler", function()
     scheduler.watch(second, error)
     assert.is_true(scheduler.pending())
     scheduler.unwatch(second)
+  end)
+
+  it("uses the number of a task that is over for another, which news of an old job wake for nothing", function()
+    local engine = fake_engine.new()
+    scheduler.engine = engine
+    local job, woken = engine:job(), 0
+    scheduler.spawn(function()
+      scheduler.adopt(job)
+      scheduler.release(scheduler.current, job)
+    end)
+    run_all()
+    local go = false
+    scheduler.spawn(function()
+      while not go do
+        scheduler.park()
+        woken = woken + 1
+      end
+    end)
+    scheduler.run()
+    engine:say(job)
+    scheduler.run()
+    assert.equal(1, woken)
+    go = true
+    engine:say(job)
+    run_all()
+    engine:say(job) -- nobody's now
+    scheduler.run()
+    assert.equal(2, woken)
+    assert.equal(0, scheduler.count())
   end)
 
   it("closes the jobs that a task leaves behind", function()

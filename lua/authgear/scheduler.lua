@@ -29,13 +29,15 @@ local PENDING = M.PENDING
 ---@field results table|nil what it returned, `n` of them
 ---@field raised any
 ---@field cancelled boolean|nil
----@field jobs table<userdata, integer>|nil the engine's jobs that are its own, with their ids
+---@field number integer its place in `tasks`
+---@field jobs table<userdata, boolean>|nil the engine's jobs that are its own
 ---@field on_done nil|fun(task: authgear.scheduler.Task)
 ---@field owed boolean|nil has a request out whose answer must not be lost: see closing.lua
 
 local count = 0 -- tasks that are not done
 local ticks = 0 -- passes made
-local watchers = {} -- id of a job -> the task to wake, or a function to call
+local tasks, free = { n = 0 }, { n = 0 } -- those that are not done, by their numbers (false: none); the numbers that are free
+local watchers = {} -- id of a job that is no task's -> the function to call
 local later = { n = 0 } -- tasks that yielded for reasons of their own
 local ours, users = { head = 1, tail = 0 }, { head = 1, tail = 0 } -- those that can go on
 local working = false
@@ -98,8 +100,7 @@ local function close_jobs(task)
   local jobs = task.jobs
   if jobs then
     task.jobs = nil
-    for job, id in pairs(jobs) do
-      watchers[id] = nil
+    for job in pairs(jobs) do
       job:close()
     end
   end
@@ -116,6 +117,9 @@ local function finish(task, ok, raised)
   end
   count = count - 1
   close_jobs(task)
+  tasks[task.number] = false
+  free.n = free.n + 1
+  free[free.n] = task.number
   local on_done = task.on_done
   if on_done then
     task.on_done = nil
@@ -138,6 +142,20 @@ local function body(task)
   return keep(task, task.fn())
 end
 
+-- Gives it a place among the tasks. A job of its own has the number for a tag; if it belonged to another before, that costs
+-- no more than a look for nothing.
+local function number(task)
+  local n = free.n
+  if n > 0 then
+    free.n = n - 1
+    task.number = free[n]
+  else
+    tasks.n = tasks.n + 1
+    task.number = tasks.n
+  end
+  tasks[task.number] = task
+end
+
 --- Makes a task that begins with the next run.
 ---@param fn function
 ---@param internal boolean|nil
@@ -147,6 +165,7 @@ end
 function M.spawn(fn, internal, args, on_done)
   local task = { fn = fn, args = args, internal = internal, on_done = on_done, thread = create(body) }
   count = count + 1
+  number(task)
   ready(task)
   return task
 end
@@ -197,18 +216,16 @@ local function collect()
   if not engine then
     return
   end
-  local id = engine:ready()
+  local id, tag = engine:ready()
   while id do
-    local watcher = watchers[id]
-    if watcher then
-      if type(watcher) == "function" then
-        watchers[id] = nil
-        watcher()
-      else
-        ready(watcher)
-      end
+    local task, watcher = tag and tasks[tag], watchers[id]
+    if task then
+      ready(task)
+    elseif watcher then
+      watchers[id] = nil
+      watcher()
     end
-    id = engine:ready()
+    id, tag = engine:ready()
   end
 end
 
@@ -383,22 +400,19 @@ function M.unwatch(job)
 end
 
 --- Makes a job the running task's: news of it have the task go on, and its end, or cancelling it, closes the job.
----@return integer id for release
 function M.adopt(job)
-  local task, id = M.current, job:id()
-  watchers[id] = task
+  local task = M.current
+  job:tag(task.number)
   local jobs = task.jobs
   if not jobs then
     jobs = {}
     task.jobs = jobs
   end
-  jobs[job] = id
-  return id
+  jobs[job] = true
 end
 
 --- It is closed, or will be at once.
-function M.release(task, job, id)
-  watchers[id] = nil
+function M.release(task, job)
   if task.jobs then
     task.jobs[job] = nil
   end

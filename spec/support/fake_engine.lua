@@ -8,6 +8,10 @@ function Job:id()
   return self.number
 end
 
+function Job:tag(number)
+  self.tagged = number
+end
+
 function Job:close()
   self.closed = true
 end
@@ -25,11 +29,14 @@ function Engine:job()
 end
 
 function Engine:say(job)
-  table.insert(self.news, job.number)
+  table.insert(self.news, job)
 end
 
 function Engine:ready()
-  return table.remove(self.news, 1)
+  local job = table.remove(self.news, 1)
+  if job then
+    return job.number, job.tagged
+  end
 end
 
 function Engine:wait()

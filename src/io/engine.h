@@ -59,6 +59,9 @@ const char *ag_job_http_version(const ag_job *j);
 const ag_err *ag_job_error(const ag_job *j);
 bool ag_job_sent(const ag_job *j);
 uint64_t ag_job_id(const ag_job *j);
+/* The caller's mark on a job; 0: none. */
+void ag_job_set_tag(ag_job *j, size_t tag);
+size_t ag_job_tag(const ag_job *j);
 /* Aborts it if it is not over, wipes what it holds, frees it. */
 void ag_job_close(ag_job *j);
 

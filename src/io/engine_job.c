@@ -249,6 +249,16 @@ uint64_t ag_job_id(const ag_job *j)
     return j->id;
 }
 
+void ag_job_set_tag(ag_job *j, size_t tag)
+{
+    j->tag = tag;
+}
+
+size_t ag_job_tag(const ag_job *j)
+{
+    return j->tag;
+}
+
 void ag_job_close(ag_job *j)
 {
     ag_engine *g = j->engine;

@@ -65,6 +65,7 @@ struct ag_job {
     ag_engine *engine;      /* a reference, while the handle is open */
     ag_job *prev, *next;    /* the open ones of the engine */
     uint64_t id;
+    size_t tag;
     bool closed;
     bool over;              /* its end was seen */
     bool lost;              /* its end is lost_err: with its thread, or for want of memory */

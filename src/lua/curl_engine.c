@@ -6,7 +6,7 @@
  *   curl.engine()            the state's engine
  *   engine:submit(settings, ...)   the fields of a request one by one (curl_private.h), `source` and `sink`
  *                            being true or not: a job, or nil, code, message, retryable, sent
- *   engine:ready()           the number of a job that has something new to say; nil: none has
+ *   engine:ready()           the number of a job that has something new to say, and its tag, if it has one; nil: none has
  *   engine:wait(seconds)     is something ready? Waits at most so long, and never longer than SLICE
  *   engine:descriptor()      readable while something is ready; or nil, code, message, retryable
  *   engine:listen()          for a host that waits for sockets alone: the path to connect to; or as descriptor
@@ -18,7 +18,8 @@
  *   job:step()               what is next, as a transfer's; "wait": nothing for now
  *   job:accept(how), job:feed(bytes|nil), job:result(), job:close()   as a transfer's
  *   job:answer()             status, headers, body, version, or nil, code, message, retryable, sent
- *   job:id()                 its number */
+ *   job:id()                 its number
+ *   job:tag(n)               what `ready` gives with it from now on */
 #include <lauxlib.h>
 #include <lua.h>
 
@@ -173,6 +174,15 @@ static int job_id(lua_State *L)
     return 1;
 }
 
+static int job_tag(lua_State *L)
+{
+    lua_job *lj = check_job(L);
+    lua_Number n = luaL_checknumber(L, 2);
+    if (lj->j != NULL)
+        ag_job_set_tag(lj->j, n >= 1 ? (size_t)n : 0);
+    return 0;
+}
+
 static int job_close(lua_State *L)
 {
     lua_job *lj = check_job(L);
@@ -222,7 +232,10 @@ static int engine_ready(lua_State *L)
     if (j == NULL)
         return 0;
     push_id(L, ag_job_id(j));
-    return 1;
+    if (ag_job_tag(j) == 0)
+        return 1;
+    lua_pushinteger(L, (lua_Integer)ag_job_tag(j));
+    return 2;
 }
 
 static int engine_wait(lua_State *L)
@@ -339,6 +352,7 @@ void ag_lua_curl_engine_classes(lua_State *L)
                                        { "__gc", engine_gc },               { NULL, NULL } };
     static const luaL_Reg job[] = { { "step", job_step },     { "accept", job_accept },   { "feed", job_feed },
                                     { "result", job_result }, { "answer", job_answer },   { "id", job_id },
+                                    { "tag", job_tag },
                                     { "close", job_close },   { "__close", job_close },   { "__gc", job_close },
                                     { NULL, NULL } };
     ag_lua_newclass(L, SETTINGS, settings);

@@ -44,14 +44,20 @@ local function cancelled(sent)
   return nil, "cancelled", "the task was cancelled", false, sent
 end
 
-local function release(task, job, id)
+local function adopt(task, job)
   if task then
-    scheduler.release(task, job, id)
+    scheduler.adopt(job)
   end
 end
 
-local function released(task, job, id, ...)
-  release(task, job, id)
+local function release(task, job)
+  if task then
+    scheduler.release(task, job)
+  end
+end
+
+local function released(task, job, ...)
+  release(task, job)
   return ...
 end
 
@@ -71,8 +77,8 @@ function Engine:send(req)
   if not job then
     return nil, code, message, retryable, sent
   end
-  local id = task and scheduler.adopt(job)
-  return released(task, job, id, drive.run(job, req, nil, wait, self))
+  adopt(task, job)
+  return released(task, job, drive.run(job, req, nil, wait, self))
 end
 
 --- As authgear.transport.curl's. Nothing of the caller's is called here, and what is left behind by a task that ends in
@@ -87,7 +93,7 @@ function Engine:exchange(...)
   if not job then
     return nil, code, message, retryable, sent
   end
-  local id = task and scheduler.adopt(job)
+  adopt(task, job)
   while job:step() == "wait" do
     if task then
       scheduler.park()
@@ -98,7 +104,7 @@ function Engine:exchange(...)
       self.await(self, job)
     end
   end
-  release(task, job, id)
+  release(task, job)
   local status, headers, body, version
   status, headers, body, version, sent = job:answer()
   job:close()
@@ -112,7 +118,7 @@ Prepared.__index = Prepared
 function Prepared:perform()
   local job = self.job
   local task = scheduler.current
-  local id = task and scheduler.adopt(job)
+  adopt(task, job)
   while job:step() == "wait" do
     if task then
       scheduler.park()
@@ -121,7 +127,7 @@ function Prepared:perform()
       engine.await(engine, job)
     end
   end
-  release(task, job, id)
+  release(task, job)
   return true
 end
 
