@@ -22,7 +22,7 @@ local function new_world(seed, options)
   local world = setmetatable({ host = host, seed = seed, medium = fake_storage.medium(), clients = {}, callers = {},
     problems = {}, spoil = options.spoil or 0, spoil_storage = options.spoil_storage or 0 }, World)
   world.server = fake_server.new {
-    now = host.clock.monotonic, lifetime = LIFETIME,
+    now = host.clock.monotonic, lifetime = LIFETIME, dpop = options.dpop,
     pause = function()
       host:pause(DELAY)
     end,
@@ -58,7 +58,7 @@ function World:add_client(options)
   end)
   self.clients[#self.clients + 1] = assert(authgear.new {
     endpoint = self.server.endpoint, client_id = self.server.client_id, storage = storage, transport = self.server,
-    host = host.host, clock = host.clock, lock_timeout = options.lock_timeout,
+    host = host.host, clock = host.clock, lock_timeout = options.lock_timeout, dpop = options.dpop,
     on_session_state_change = function()
       host:pause()
     end,
@@ -139,6 +139,9 @@ function World:check_rest()
   end
   if self.server.counts.reused > 0 then
     self:complain("an old refresh token was sent %d times", self.server.counts.reused)
+  end
+  if self.server.counts.replayed > 0 or self.server.counts.wrong_key > 0 then
+    self:complain("a proof was sent twice, or made with another key")
   end
   if not self.server:agrees(self.medium.records.default) then
     self:complain("the stored refresh token is not the server's")
@@ -270,9 +273,10 @@ local function use_session(world, client, round)
 end
 
 describe("traffic that never stops", function()
-  for _, seed in seeds(100, 103) do
+  for _, seed in seeds(100, 105) do
+    local dpop = seed % 3 == 1 -- with proofs
     it("refreshes once per expiry, over two clients that share a storage (seed " .. seed .. ")", function()
-      local world = new_world(seed, { clients = 2 })
+      local world = new_world(seed, { clients = 2, dpop = dpop })
       start_logged_in(world)
       for i = 1, 60 do
         local client = world.clients[i % 2 + 1]

@@ -71,7 +71,7 @@ end
 --- (nil: the default all the same); `seen`, the requests so far, or nil; `on_secret(name, value)`, told of every secret it makes or sees.
 function fake.new()
   return setmetatable({ serial = 0, answers = {}, counts = {}, seen = {}, on_secret = function() end, lifetime = 1800,
-    ahead = 0 }, Provider)
+    ahead = 0, token_type = "Bearer" }, Provider)
 end
 
 function Provider:secret(kind)
@@ -97,7 +97,7 @@ function Provider:tokens()
   self.on_secret("signature of the ID token", id_token:match("[^.]+$"))
   return {
     access_token = self:secret("access token"), refresh_token = self:secret("refresh token"),
-    id_token = id_token, token_type = "Bearer", expires_in = self.lifetime, scope = "openid offline_access",
+    id_token = id_token, token_type = self.token_type, expires_in = self.lifetime, scope = "openid offline_access",
   }
 end
 
@@ -122,7 +122,7 @@ function default.token(request, self)
 end
 
 local function has_token(self, request)
-  return self["access token"] ~= nil and request.headers.Authorization == "Bearer " .. self["access token"]
+  return self["access token"] ~= nil and request.headers.Authorization == self.token_type .. " " .. self["access token"]
 end
 
 function default.userinfo(request, self)
@@ -150,6 +150,9 @@ end
 --- The transport's function.
 function Provider:send(request)
   local target = fake.target(request.url)
+  if request.headers.DPoP then
+    self.on_secret("proof", request.headers.DPoP:sub(-150)) -- before that stand the public key and the target
+  end
   self.counts[target] = (self.counts[target] or 0) + 1
   if self.seen then
     self.seen[#self.seen + 1] = request
