@@ -87,14 +87,13 @@ describe("the face", function()
   it("has the functions of the design", function()
     local expected = {
       "access_token", "add_email", "add_phone", "add_username", "auth_time", "authenticate", "authorization_header",
-      "can_reauthenticate", "change_email", "change_password", "change_phone", "change_username",
-      "clear_session_state", "client_credentials", "close", "configure", "delete_account", "dpop_proof", "fetch",
-      "fetch_user_info", "finish_authentication", "finish_reauthentication", "finish_settings_action",
-      "handle_unauthorized", "id_token_hint", "link_oauth", "logout", "make_page_url", "make_pre_authenticated_url",
-      "on_session_state_change", "open", "open_url", "reauthenticate", "refresh_access_token",
-      "refresh_access_token_if_needed", "refresh_id_token", "remove_session_state_listener", "resolve",
-      "session_state", "start_authentication", "start_reauthentication", "start_settings_action", "unlink_oauth",
-      "verify", "wrap",
+      "can_reauthenticate", "change_email", "change_password", "change_phone", "change_username", "clear_session_state",
+      "client_credentials", "close", "configure", "delete_account", "dpop_proof", "end_session_url", "fetch", "fetch_user_info",
+      "finish_authentication", "finish_reauthentication", "finish_settings_action", "handle_unauthorized", "id_token_hint",
+      "link_oauth", "logout", "make_page_url", "make_pre_authenticated_url", "on_session_state_change", "open", "open_url",
+      "reauthenticate", "refresh_access_token", "refresh_access_token_if_needed", "refresh_id_token",
+      "remove_session_state_listener", "resolve", "session_state", "start_authentication", "start_reauthentication",
+      "start_settings_action", "unlink_oauth", "verify", "wrap",
     }
     assert.are.same(expected, public_functions())
   end)
@@ -162,6 +161,12 @@ describe("the face", function()
         return client:start_settings_action(options.oauth_provider_alias and "link_oauth" or "change_email", options)
       end,
       OpenOptions = function(options) return client:open("settings", options) end,
+      EndSessionOptions = function(options) return client:end_session_url(options) end,
+      PreAuthenticatedOptions = function(options)
+        options.web_application_client_id = options.web_application_client_id or "x"
+        options.web_application_uri = options.web_application_uri or "x"
+        return client:make_pre_authenticated_url(options)
+      end,
       PageOptions = function(options) return client:make_page_url("settings", options) end,
     } do
       local fields = fields_of("authgear." .. class)

@@ -153,7 +153,8 @@ local LATER = {
     "change_password", "delete_account", "add_email", "add_phone", "add_username", "change_email", "change_phone",
     "change_username", "link_oauth", "unlink_oauth", "start_settings_action", "finish_settings_action",
   },
-  client_pages = { "open", "open_url", "make_page_url", "make_pre_authenticated_url" },
+  client_pages = { "open", "open_url", "make_page_url", "make_pre_authenticated_url",
+    "end_session_url" },
 }
 
 for file, names in pairs(LATER) do

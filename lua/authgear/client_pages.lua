@@ -3,6 +3,7 @@
 local check = require "authgear.check"
 local clients = require "authgear.client"
 local core = require "authgear.core"
+local driver = require "authgear.driver"
 local errors = require "authgear.errors"
 local kinds = require "authgear.kinds"
 local lazy = require "authgear.lazy"
@@ -123,4 +124,33 @@ function Client:make_pre_authenticated_url(options)
     return nil, err
   end
   return core.pre_authenticated_url(flow)
+end
+
+---@class authgear.EndSessionOptions
+---@field post_logout_redirect_uri string|nil where the browser goes afterwards: registered with the server, to the letter
+---@field state string|nil comes back with it
+
+local END_SESSION = { post_logout_redirect_uri = "text", state = "text" }
+
+--- The URL that ends the browser's own session at the server (OpenID Connect RP-Initiated Logout), which logout does not: it
+--- ends this program's. Ask for it before logout, while there is an ID token to say whose session is meant.
+---@param options authgear.EndSessionOptions|nil
+---@return string|nil url
+---@return authgear.Error|nil err `discovery` (the server has no such page), `network`, `storage`, ...
+function Client:end_session_url(options)
+  check.options("end_session_url", 1, options, END_SESSION)
+  local runtime = self._runtime
+  if not runtime then
+    return not_configured(self)
+  end
+  local flow, code, message, retryable = core.end_session_flow(runtime.core, options and options.post_logout_redirect_uri,
+    options and options.state)
+  if not flow then
+    return nil, errors.new(code, message, retryable)
+  end
+  local ok, err = driver.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
+  if not ok then
+    return nil, err
+  end
+  return core.end_session_url(flow)
 end

@@ -1,6 +1,7 @@
 /* grants_test: the token requests that a session in use makes beside refreshes, their answers as bytes, and the record that
  * goes on with what they bring. */
 #include "core/b64.h"
+#include "core/end_session.h"
 #include "core/renew.h"
 #include "core/token.h"
 #include "tap.h"
@@ -190,11 +191,30 @@ static void keeps_the_user(void)
     ag_client_unref(c);
 }
 
+static tap_outcome end_session(const ag_alloc *a)
+{
+    ag_client *c = make_client(a);
+    ag_str url = { NULL, 0 };
+    ag_err e;
+    tap_outcome got = TAP_NO_MEMORY;
+    ag_err_clear(&e);
+    if (c != NULL && ag_str_set_view(a, &c->metadata.end_session_endpoint, AG_LIT("https://x.example/end?a=b")))
+        got = tap_outcome_of(ag_end_session_url(c, AG_LIT("i.d.t"), AG_LIT("app:/o?x"), AG_LIT("s t"), &url, &e), &e);
+    if (got == TAP_DONE && !tap_str_is(&url, "https://x.example/end?a=b&client_id=app&id_token_hint=i.d.t"
+                                             "&post_logout_redirect_uri=app%3A%2Fo%3Fx&state=s%20t"))
+        got = TAP_WRONG;
+    ag_str_free(a, &url);
+    if (c != NULL)
+        ag_client_unref(c);
+    return got;
+}
+
 int main(void)
 {
     tap_each_alloc("an ID token's request", id_request, 5);
     tap_each_alloc("an exchange's request", exchange_request, 5);
     tap_each_alloc("a settings action's request", action_request, 5);
+    tap_each_alloc("the end session URL", end_session, 5);
     tap_each_alloc("a session that goes on", renews, 10);
     reads();
     keeps_the_user();

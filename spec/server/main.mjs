@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { Dev } from './lib/dev.mjs';
+import { endWithParent } from './lib/ends.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -20,25 +21,6 @@ console.info = console.error;
 
 const dev = new Dev({ tls: values.tls, port: Number(values.port), redirectUris: values['redirect-uri'] });
 
-/** Nothing may be left behind by a test run that was killed: the server ends with whoever started it. */
-function endWithParent() {
-  process.on('SIGTERM', () => dev.stop());
-  process.on('SIGINT', () => dev.stop());
-  if (!values.stay) {
-    process.stdin.on('end', () => dev.stop());
-    process.stdin.on('error', () => dev.stop());
-    process.stdin.resume();
-  }
-  if (!values.parent) return;
-  setInterval(() => {
-    try {
-      process.kill(Number(values.parent), 0);
-    } catch {
-      dev.stop();
-    }
-  }, 500).unref();
-}
-
-endWithParent();
+endWithParent(values, () => dev.stop());
 await dev.start();
 process.stdout.write(`${JSON.stringify(dev.ready)}\n`);

@@ -28,7 +28,7 @@ local function make_fifo()
 end
 
 local function command_line(options, fifo)
-  local words = { quote(root .. "spec/server/run"), "--parent", "$PPID" }
+  local words = { quote(root .. "spec/server/run"), options.plain and "--plain" or "", "--parent", "$PPID" }
   if options.tls then
     words[#words + 1] = "--tls"
   end
@@ -39,7 +39,7 @@ local function command_line(options, fifo)
 end
 
 --- Starts a server and waits until it is ready.
----@param options? { tls?: boolean, redirect_uris?: string[] }
+---@param options? { tls?: boolean, redirect_uris?: string[], plain?: boolean } plain: the provider that knows nothing of Authgear
 ---@return table server its URLs as fields (endpoint, app, other_app, resolver, control_url, ...), and the methods below
 function server.start(options)
   options = options or {}

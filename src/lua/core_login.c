@@ -1,5 +1,6 @@
 /* core_login: the flows that go through the browser, made and asked for what came of them.
  * Must never show a verifier or a nonce to Lua. */
+#include "core/end_session.h"
 #include "core/flow_id_token.h"
 #include "core/flow_login.h"
 #include "core/flow_pre_authenticated.h"
@@ -101,6 +102,21 @@ static int l_pre_authenticated_url(lua_State *L)
     return 1;
 }
 
+/* end_session_flow(client, post_logout_redirect_uri or nil, state or nil) */
+static int l_end_session_flow(lua_State *L)
+{
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_view uri = ag_lua_opt_view(L, 2), state = ag_lua_opt_view(L, 3);
+    ag_lua_flow *u = ag_lua_new_flow(L);
+    return ag_lua_own_flow(L, u, ag_end_session_flow(c, uri, state));
+}
+
+static int l_end_session_url(lua_State *L)
+{
+    ag_lua_push_view(L, ag_end_session_flow_url(ag_lua_check_flow(L, 1)));
+    return 1;
+}
+
 /* login_claims(flow) -> claims, partial */
 static int l_login_claims(lua_State *L)
 {
@@ -133,6 +149,8 @@ static const luaL_Reg functions[] = {
     { "id_token_facts", l_id_token_facts },
     { "pre_authenticated_flow", l_pre_authenticated_flow },
     { "pre_authenticated_url", l_pre_authenticated_url },
+    { "end_session_flow", l_end_session_flow },
+    { "end_session_url", l_end_session_url },
     { "login_claims", l_login_claims },
     { "login_url", l_login_url },
     { "login_cancel", l_login_cancel },
