@@ -83,6 +83,14 @@ function M.pass(client, options)
   return require("authgear.openresty.pass").pass(client, options)
 end
 
+--- Makes a guard for incoming requests: called in access_by_lua it finds out who is calling, and lets nobody else in. See
+--- docs/protect.md.
+---@param options authgear.ProtectOptions
+---@return fun() guard
+function M.protect(options)
+  return require("authgear.openresty.protect").protect(options)
+end
+
 local function not_here(name)
   return function()
     check.misuse("authgear." .. name .. " is for other hosts: in nginx there is ngx.thread.spawn")

@@ -52,6 +52,7 @@ local MAX_LIST = 64
 -- for a key id that it lacks, or after a failure, the server is asked at most that often.
 local MAX_AGE, STALE, INTERVAL = 3600, 86400, 60
 local FIRST_INTERVAL = 1 -- while there are no keys at all
+M.MAX_AGE, M.STALE, M.INTERVAL, M.FIRST_INTERVAL = MAX_AGE, STALE, INTERVAL, FIRST_INTERVAL
 
 -- What C makes of a token has this metatable; `raw` is decoded when it is first asked for.
 function core.claims_metatable.__index(claims, key)
@@ -256,21 +257,32 @@ function M.verify(token, policy)
   return claims
 end
 
--- Asks the server for its keys; what was known stays if that fails.
-local function fetch_keys(runtime, state)
-  state.tried = runtime.now()
+--- Asks the server for its keys.
+---@return authgear.Jwks|nil
+---@return authgear.Error|string issuer the error, or whose keys they are
+---@return string|nil text the key set as it came
+function M.fetch(runtime)
   local flow, code, message, retryable = core.jwks_flow(runtime.core)
   if not flow then
     return failed(code, message, retryable)
   end
   local ok, err = driver.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
   if not ok then
-    state.failure = err
     return nil, err
   end
   local set, count, usable, issuer = core.jwks_of(flow)
-  state.keys = setmetatable({ core = set, count = count, usable = usable }, Jwks)
-  state.issuer, state.fetched, state.failure = issuer, runtime.now(), nil
+  return setmetatable({ core = set, count = count, usable = usable }, Jwks), issuer, core.jwks_text(flow)
+end
+
+-- The same for a client; what was known stays if that fails.
+local function fetch_keys(runtime, state)
+  state.tried = runtime.now()
+  local fetched, issuer = M.fetch(runtime)
+  if not fetched then
+    state.failure = issuer
+    return nil, issuer
+  end
+  state.keys, state.issuer, state.fetched, state.failure = fetched, issuer, runtime.now(), nil
   return true
 end
 

@@ -153,7 +153,7 @@ end
 local function may_require(file, name)
     local loop = file:match("^lua/authgear/host/([%w_]+)%.lua$")
     return name:find("^authgear%f[^%w_]") or (loop and name:match("^[%w_]+") == loop)
-        or (file:find(OPENRESTY) and (name:find("^resty%.") or name:find("^ngx%.")))
+        or (file:find(OPENRESTY) and (name == "ffi" or name:find("^resty%.") or name:find("^ngx%.")))
 end
 
 function includes.check_lua(file, text, fail)

@@ -4,6 +4,7 @@
 
 #include "core/bearer.h"
 #include "core/flow_resolve.h"
+#include "core/incoming.h"
 #include "core/jwt_cache.h"
 #include "lua/core_private.h"
 
@@ -152,7 +153,29 @@ static int l_jwt_expiry(lua_State *L)
     return 1;
 }
 
+/* is_our_header(name) -> is it X-Authgear-*, however it is spelled? */
+static int l_is_our_header(lua_State *L)
+{
+    lua_pushboolean(L, ag_incoming_is_ours(ag_lua_check_view(L, 1)));
+    return 1;
+}
+
+/* incoming_function() -> ag_incoming_read's address, and the sizes of what it takes, for LuaJIT's FFI: nginx calls it for every
+ * request */
+static int l_incoming_function(lua_State *L)
+{
+    bool (*fn)(const ag_incoming_header *h, int n, ag_incoming *out) = ag_incoming_read;
+    void *p;
+    memcpy(&p, &fn, sizeof p);
+    lua_pushlightuserdata(L, p);
+    lua_pushinteger(L, (lua_Integer)sizeof(ag_incoming_header));
+    lua_pushinteger(L, (lua_Integer)sizeof(ag_incoming));
+    return 3;
+}
+
 static const luaL_Reg functions[] = {
+    { "is_our_header", l_is_our_header },
+    { "incoming_function", l_incoming_function },
     { "resolve_flow", l_resolve_flow },
     { "resolve_headers", l_resolve_headers },
     { "resolver_claims", l_resolver_claims },
