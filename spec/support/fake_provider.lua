@@ -46,7 +46,8 @@ end
 --- The claims of a good ID token; `more` replaces some (authgear.null-like `false` removes).
 function fake.claims(more)
   local now = fake.now()
-  local claims = { iss = fake.ENDPOINT, aud = { fake.CLIENT }, sub = "user-1", iat = now, exp = now + 300 }
+  local claims = { iss = fake.ENDPOINT, aud = { fake.CLIENT }, sub = "user-1", iat = now, exp = now + 300, auth_time = now,
+    ["https://authgear.com/claims/user/can_reauthenticate"] = true }
   for name, value in pairs(more or {}) do
     if value == false then
       claims[name] = nil
@@ -101,6 +102,51 @@ function Provider:tokens()
   }
 end
 
+local SETTINGS = "urn:authgear:params:oauth:grant-type:settings-action"
+local ID_TOKEN = "urn:authgear:params:oauth:grant-type:id-token"
+local EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+-- What else the token endpoint gives, by grant; nil: it refuses.
+local grants = {}
+
+function grants.authorization_code(self, form)
+  if form.code == self.code and not self.action then
+    self.code = nil
+    local before, other = self["refresh token"], self["access token"]
+    local tokens = self:tokens()
+    if not self.offline then -- the session goes on as it is
+      tokens.refresh_token, self["refresh token"], self.older = nil, before, other
+    end
+    tokens.device_secret = self.sso and self:secret "device secret" or nil
+    return tokens
+  end
+end
+
+function grants.refresh_token(self, form)
+  return form.refresh_token == self["refresh token"] and self:tokens() or nil
+end
+
+grants[SETTINGS] = function(self, form)
+  if form.code == self.code and self.action then
+    self.code = nil
+    return {}
+  end
+end
+
+grants[ID_TOKEN] = function(self, _, request)
+  self.nonce = nil
+  return request.headers.Authorization == self.token_type .. " " .. self["access token"]
+    and { id_token = fake.jwt(self:claims()) } or nil
+end
+
+grants[EXCHANGE] = function(self, form)
+  if form.actor_token == self["device secret"] then
+    self.nonce = nil
+    return { access_token = canary.text "pre-authenticated", token_type = "Bearer", expires_in = 300,
+      id_token = fake.jwt(self:claims()), device_secret = self:secret "device secret" }
+  end
+end
+
 local default = {}
 
 function default.discovery()
@@ -109,20 +155,26 @@ end
 
 function default.token(request, self)
   local form = decode_form(request.body)
-  if form.grant_type == "authorization_code" then
+  if form.code_verifier then
     self.on_secret("code verifier", form.code_verifier)
-    if form.code ~= self.code then
-      return fake.json(400, { error = "invalid_grant" })
-    end
-    self.code = nil
-  elseif form.grant_type ~= "refresh_token" or form.refresh_token ~= self["refresh token"] then
-    return fake.json(400, { error = "invalid_grant" })
   end
-  return fake.json(200, self:tokens())
+  local grant = grants[form.grant_type]
+  local tokens = grant and grant(self, form, request)
+  return tokens and fake.json(200, next(tokens) == nil and "{}" or tokens) or fake.json(400, { error = "invalid_grant" })
+end
+
+function default.app_session(request, self)
+  local token = core.json_decode(request.body).refresh_token
+  if token ~= self["refresh token"] then
+    return fake.json(403, { error = { name = "Forbidden", reason = "InvalidGrant", message = "invalid refresh token", code = 403 } })
+  end
+  return fake.json(200, { result = { app_session_token = self:secret "app session token" } })
 end
 
 local function has_token(self, request)
-  return self["access token"] ~= nil and request.headers.Authorization == self.token_type .. " " .. self["access token"]
+  local shown = request.headers.Authorization
+  return shown ~= nil and (shown == self.token_type .. " " .. tostring(self["access token"])
+    or shown == self.token_type .. " " .. tostring(self.older))
 end
 
 function default.userinfo(request, self)
@@ -139,7 +191,7 @@ end
 
 local PATHS = {
   ["/.well-known/openid-configuration"] = "discovery", ["/oauth2/token"] = "token", ["/oauth2/userinfo"] = "userinfo",
-  ["/oauth2/revoke"] = "revoke",
+  ["/oauth2/revoke"] = "revoke", ["/oauth2/app_session_token"] = "app_session",
 }
 
 function fake.target(url)
@@ -194,7 +246,9 @@ end
 
 --- What the browser would be redirected to after the user has logged in.
 function Provider:callback(request, more)
-  self.nonce = request.url:match "[?&]nonce=([^&]*)"
+  local scope = request.url:match "[?&]scope=([^&]*)"
+  self.nonce, self.offline = request.url:match "[?&]nonce=([^&]*)", scope:find("offline_access", 1, true) ~= nil
+  self.sso, self.action = scope:find("device_sso", 1, true) ~= nil, request.url:match "[?&]x_settings_action=([^&]*)"
   self:secret("code")
   self.on_secret("state", request.state)
   return request.redirect_uri .. "?code=" .. core.percent_encode(self.code) .. "&state=" .. request.state .. (more or "")
