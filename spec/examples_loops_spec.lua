@@ -99,7 +99,7 @@ describe("the example", function()
       end
       local query = "?type=application/json&b64=" .. mime.b64(json.encode { scores = scores }):gsub("[+/=]", {
         ["+"] = "%2B", ["/"] = "%2F", ["="] = "%3D" })
-      dev:fault { target = "app", kind = "slow", ms = 100, times = 1000 }
+      dev:fault { target = "app", kind = "slow", ms = 400, times = 1000 }
       local picture = os.getenv "AUTHGEAR_LOVE_PICTURE" or dir .. "/love.png"
       local text = run("xvfb-run -a -s '-screen 0 1024x768x24' love examples/love", {
         YOUR_SERVER_URL = dev.app .. "/api/bytes" .. query, LEADERBOARD_PICTURE = picture, LIBGL_ALWAYS_SOFTWARE = "1",
@@ -108,7 +108,7 @@ describe("the example", function()
       assert(fetched, text)
       assert.is_true(tonumber(fetched) >= 5, text)
       assert.equal("240", frames)
-      assert.is_true(tonumber(usual) < 50, text)
+      assert.is_true(tonumber(usual) < 300, text) -- a call that blocked would hold it up for 400
       assert.equal("\137PNG", files.read(picture):sub(1, 4))
     end)
   end

@@ -35,14 +35,14 @@ local function select_events(run, event)
   return found
 end
 
--- Stored access tokens that grew old enough to need a refresh, here or (when an answer took long) at the server.
+-- Stored access tokens that grew old enough to need a refresh, here or (when an answer took long) at the server. One that
+-- came and went while the hand stood still is in the time between its neighbours.
 local function count_expiries(run)
   local expiries = 0
   for i, token in ipairs(run.tokens) do
     local next_one = run.tokens[i + 1] or { received = run.ended }
-    if next_one.received - token.received >= DUE - SKEW or next_one.after_401 then
-      expiries = expiries + 1
-    end
+    local due = math.floor((next_one.received - token.received) / (DUE - SKEW))
+    expiries = expiries + math.max(due, next_one.after_401 and 1 or 0)
   end
   return expiries
 end
@@ -156,12 +156,13 @@ describe("one refresh", function()
   local full = SOAK ~= nil or VERSION == "5.4"
   if full or VERSION == "5.1" or VERSION == "jit" then
     it("for 16 processes that share a file, one of them killed every second", function()
-      local run = swarm.run { dev = dev, client_id = "short", seconds = full and 45 or 10, pause = 0.15 }
+      local least = full and { fetches = 2000, refreshes = 12, kills = 30 } or { fetches = 300, refreshes = 3, kills = 7 }
+      local run = swarm.run { dev = dev, client_id = "short", seconds = full and 45 or 10, pause = 0.15, least = least }
       local facts = check(run)
       check_losses(run)
-      assert.is_true(facts.fetches >= (full and 2000 or 300), facts.fetches .. " fetches")
-      assert.is_true(facts.requests >= (full and 12 or 3), facts.requests .. " refreshes")
-      assert.is_true(#run.kills >= run.seconds / 1.5)
+      assert.is_true(facts.fetches >= least.fetches, facts.fetches .. " fetches")
+      assert.is_true(facts.requests >= least.refreshes, facts.requests .. " refreshes")
+      assert.is_true(#run.kills >= least.kills, #run.kills .. " kills")
       assert.is_true(facts.held >= 1, "no kill hit a holder of the lock")
     end)
 

@@ -11,6 +11,7 @@ local swarm = {}
 local HELD_FOR = 0.2 -- seconds: whoever holds the lock for longer waits for a slow server, and is killed
 local AIM_AFTER = 0.3 -- seconds after a kill
 local KILL_EVERY = 1 -- seconds
+local GIVE_UP = 200 -- seconds
 
 -- What befalls refresh requests; `skip`: after how many that none of the faults above, or this one, befell.
 local FAULTS = {
@@ -138,12 +139,41 @@ local function read_logs(self)
   return lines
 end
 
---- Runs it. options: dev, client_id, seconds, size (16), pause (seconds between a worker's fetches).
+-- Has as much happened as has to, or so little that it never will?
+local function is_enough(self, seconds)
+  local least = self.least
+  if not least or seconds > GIVE_UP then
+    return true
+  end
+  local fetched = (self.dev:counters().app or {}).ok or 0
+  return #self.kills >= least.kills and fetched >= 1.1 * least.fetches
+    and sdk.refreshes(self.dev, self.client_id) >= least.refreshes
+end
+
+-- For so long as was said, and on a slow machine until enough has happened.
+local function kill_and_look(self, seconds)
+  local began, look_again = core.now(), seconds
+  repeat
+    turn(self, core.now())
+    look_at_record(self)
+    core.sleep(0.002)
+    self.seconds = core.now() - began
+    local over = false
+    if self.seconds >= look_again then
+      over = is_enough(self, self.seconds)
+      look_again = self.seconds + 1
+    end
+  until over
+  self.ended = wall_ms()
+end
+
+--- Runs it. options: dev, client_id, seconds, size (16), pause (seconds between a worker's fetches), least (fetches, refreshes
+--- and kills that there must have been before it ends).
 ---@return table what happened: lines (of the workers), kills, losses, tokens, log (of the server), stderr, seconds
 function swarm.run(options)
   local self = {
     dev = options.dev, client_id = options.client_id, size = options.size or 16, pause = options.pause,
-    dir = files.temp_dir(), workers = {}, kills = {}, losses = {}, tokens = {}, watched_since = 0,
+    least = options.least, dir = files.temp_dir(), workers = {}, kills = {}, losses = {}, tokens = {}, watched_since = 0,
   }
   self.stop_path, self.record_path = self.dir .. "/stop", sdk.record_path(self.dir)
   self.client = assert(sdk.client(self.dev, {
@@ -160,14 +190,8 @@ function swarm.run(options)
     for number = 1, self.size do
       start_worker(self, number)
     end
-    local began = core.now()
-    self.killed_at = began
-    while core.now() - began < options.seconds do
-      turn(self, core.now())
-      look_at_record(self)
-      core.sleep(0.002)
-    end
-    self.seconds, self.ended = core.now() - began, wall_ms()
+    self.killed_at = core.now()
+    kill_and_look(self, options.seconds)
   end)
   stop_workers(self)
   self.lines, self.log = read_logs(self), self.dev:log { target = "token" }
