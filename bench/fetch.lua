@@ -12,8 +12,11 @@ local ROUNDS, REQUESTS = math.max(tonumber(arg[1]) or 60, 6), tonumber(arg[2]) o
 local USER_AGENT = "authgear-lua/bench"
 
 -- kind: of bench/worker.lua; bounds: has some; share, every: fewer requests in a turn, and a turn in a
--- few rounds only, for those that make a connection for each (and wait 40 ms for it: Nagle)
+-- few rounds only, for those that make a connection for each (and wait 40 ms for it: Nagle). The first is the bare loop with
+-- the libcurl that Debian's Lua-cURL uses, which is another one: built with GnuTLS.
+local GNUTLS = "-l:libcurl-gnutls.so.4"
 local CLIENTS = {
+  { name = "bare libcurl of Lua-cURL (GnuTLS), C", lua = "C", kind = "gnutls" },
   { name = "authgear.fetch, Lua 5.4", lua = "5.4", kind = "fetch", bounds = true },
   { name = "authgear.fetch, Lua 5.1", lua = "5.1", kind = "fetch", bounds = true },
   { name = "authgear.fetch, LuaJIT", lua = "jit", kind = "fetch", bounds = true },
@@ -55,6 +58,15 @@ local function turn(process, n)
   return { cpu = tonumber(cpu), wall = tonumber(wall) }
 end
 
+-- The command that starts a client, or nil when this machine lacks what it needs.
+local function command_of(known)
+  if known.kind ~= "gnutls" then
+    return support.lua(known.lua, "bench/worker.lua") .. " " .. known.kind
+  end
+  local ok, path = pcall(support.compile, "bare_curl", GNUTLS .. " 2> /dev/null", nil, "bare_gnutls")
+  return ok and path or nil
+end
+
 -- Starts all clients that this machine has, each ready for its turns.
 local function start_clients(bare, url, cert)
   local args = (" %s %s %s %s"):format(url, cert, session.token(), USER_AGENT)
@@ -62,12 +74,14 @@ local function start_clients(bare, url, cert)
   local sent = echo(libcurl)
   local clients = {}
   for i, known in ipairs(CLIENTS) do
-    local client = setmetatable({ cpu = {}, wall = {}, cpu_ratio = {}, wall_ratio = {} }, { __index = known })
-    client.process = support.start(("BENCH_DIR=%s/session%d "):format(support.dir, i)
-      .. support.pin() .. support.lua(known.lua, "bench/worker.lua") .. " " .. known.kind .. args)
-    assert(known.kind:find "^luasocket" or echo(client.process) == sent, known.name .. " sends another request than libcurl")
-    turn(client.process, client.every and 1 or 100)
-    clients[#clients + 1] = client
+    local command = command_of(known)
+    if command then
+      local client = setmetatable({ cpu = {}, wall = {}, cpu_ratio = {}, wall_ratio = {} }, { __index = known })
+      client.process = support.start(("BENCH_DIR=%s/session%d "):format(support.dir, i) .. support.pin() .. command .. args)
+      assert(known.kind:find "^luasocket" or echo(client.process) == sent, known.name .. " sends another request than libcurl")
+      turn(client.process, client.every and 1 or 100)
+      clients[#clients + 1] = client
+    end
   end
   turn(libcurl, 100)
   return libcurl, clients
@@ -126,6 +140,16 @@ local function beside(name, client, rival)
   end
 end
 
+-- How much of that is the one libcurl against the other: what either client adds to its own.
+local function apart(scheme, clients)
+  local fetch, curl, gnutls = find(clients, "fetch", "5.1"), find(clients, "luacurl", "5.1"), find(clients, "gnutls", "C")
+  if curl and gnutls then
+    local median = support.median
+    print(("  %s, CPU time, each beside the bare loop on its own libcurl: fetch, Lua 5.1 %.3f, Lua-cURL %.3f"):format(scheme,
+      median(fetch.cpu_ratio), median(curl.cpu_ratio) / median(gnutls.cpu_ratio)))
+  end
+end
+
 local function judge(scheme, clients)
   for _, client in ipairs(clients) do
     if client.bounds then
@@ -151,6 +175,7 @@ local function main()
     print()
     show(scheme, figures, clients)
     judge(scheme, clients)
+    apart(scheme, clients)
     libcurl:stop()
     for _, client in ipairs(clients) do
       client.process:stop()

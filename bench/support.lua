@@ -47,9 +47,9 @@ end
 --- A directory of our own, removed by M.finish.
 M.dir = M.capture("mktemp -d")
 
---- Compiles a C program of bench/ (with these libraries); gives its path.
-function M.compile(name, libraries, flags)
-  local out = M.dir .. "/" .. name
+--- Compiles a C program of bench/ (with these libraries); gives its path, whose last part is `as` or its name.
+function M.compile(name, libraries, flags, as)
+  local out = M.dir .. "/" .. (as or name)
   M.capture(("${CC:-cc} -O2 %s -o %s %s/bench/%s.c %s"):format(flags or "", out, root, name, libraries))
   return out
 end

@@ -34,24 +34,28 @@ const char *ag_url_bad_char(ag_view text)
     return NULL;
 }
 
-static bool is_one_of(char c, const char *list)
+/* Cuts *text off at n; what stands from there is returned. */
+static ag_view cut_off(ag_view *text, size_t n)
 {
-    for (; *list != '\0'; list++)
-        if (c == *list)
-            return true;
-    return false;
+    ag_view rest = { text->p + n, text->n - n };
+    text->n = n;
+    return rest;
 }
 
-/* Cuts *text at the first of the characters in stops; what stands from there is returned. */
-static ag_view cut_at(ag_view *text, const char *stops)
+/* Cuts *text at the first such character; what stands from there is returned. */
+static ag_view cut_at(ag_view *text, char stop)
 {
-    ag_view rest;
+    const char *found = text->n == 0 ? NULL : memchr(text->p, stop, text->n);
+    return cut_off(text, found == NULL ? text->n : (size_t)(found - text->p));
+}
+
+/* Behind the authority: where the path, the query or the fragment begins. */
+static ag_view cut_authority(ag_view *text)
+{
     size_t i = 0;
-    while (i < text->n && !is_one_of(text->p[i], stops))
+    while (i < text->n && text->p[i] != '/' && text->p[i] != '?' && text->p[i] != '#')
         i++;
-    rest = (ag_view){ text->p + i, text->n - i };
-    text->n = i;
-    return rest;
+    return cut_off(text, i);
 }
 
 static bool parse_port(ag_view text, unsigned *out)
@@ -77,7 +81,7 @@ static const char *parse_authority(ag_view text, ag_url *u)
         return "it holds user info (name:password@)";
     if (text.n > 0 && text.p[0] == '[') {
         u->host = (ag_view){ text.p + 1, text.n - 1 };
-        port = cut_at(&u->host, "]");
+        port = cut_at(&u->host, ']');
         u->ipv6 = true;
         if (port.n == 0 || !ag_host_ipv6(u->host, ip))
             return "its IPv6 address is bad";
@@ -85,7 +89,7 @@ static const char *parse_authority(ag_view text, ag_url *u)
         port.n--;
     } else {
         u->host = text;
-        port = cut_at(&u->host, ":");
+        port = cut_at(&u->host, ':');
         if (!ag_host_name_ok(u->host))
             return u->host.n == 0 ? "it has no host" : "its host is bad";
     }
@@ -107,7 +111,7 @@ static const char *parse(ag_view text, ag_url *u)
     if (bad != NULL)
         return bad;
     u->scheme = text;
-    rest = cut_at(&u->scheme, ":");
+    rest = cut_at(&u->scheme, ':');
     if (ag_view_eq_nocase(u->scheme, AG_LIT("https")))
         u->port = 443;
     else if (ag_view_eq_nocase(u->scheme, AG_LIT("http")))
@@ -118,14 +122,14 @@ static const char *parse(ag_view text, ag_url *u)
         return "it does not start with https:// or http://";
     rest.p += 3;
     rest.n -= 3;
-    u->path = cut_at(&rest, "/?#");
+    u->path = cut_authority(&rest);
     bad = parse_authority(rest, u);
     if (bad != NULL)
         return bad;
-    rest = cut_at(&u->path, "#");
+    rest = cut_at(&u->path, '#');
     if (rest.n > 0)
         u->fragment = (ag_view){ rest.p + 1, rest.n - 1 };
-    rest = cut_at(&u->path, "?");
+    rest = cut_at(&u->path, '?');
     if (rest.n > 0)
         u->query = (ag_view){ rest.p + 1, rest.n - 1 };
     return NULL;
@@ -199,10 +203,10 @@ void ag_url_split_callback(ag_view text, ag_callback_url *out)
     out->base = text;
     if (text.p == NULL)
         return;
-    rest = cut_at(&out->base, "#");
+    rest = cut_at(&out->base, '#');
     if (rest.n > 0)
         out->fragment = (ag_view){ rest.p + 1, rest.n - 1 };
-    rest = cut_at(&out->base, "?");
+    rest = cut_at(&out->base, '?');
     if (rest.n > 0)
         out->query = (ag_view){ rest.p + 1, rest.n - 1 };
 }
