@@ -69,7 +69,7 @@ help:
 	@echo 'make sanitize        the specs under ASan, UBSan and valgrind'
 	@echo 'make soak            the specs at length'
 	@echo 'make install         for LUA=$(LUA) below DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
-	@echo '                     (LUA_LMOD=$(LUA_LMOD), LUA_CMOD=$(LUA_CMOD))'
+	@echo '                     (LUA_LMOD=$(LUA_LMOD), LUA_CMOD=$(LUA_CMOD), BINDIR=$(BINDIR))'
 	@echo 'make install-static  libauthgear.a, authgear.h and a pkg-config file, below the same'
 	@echo 'make deps            installs what building and testing need (Debian)'
 	@echo 'make clean           removes $(BUILD)'

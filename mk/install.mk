@@ -7,10 +7,13 @@ PREFIX ?= /usr/local
 LUA_ABI := $(if $(filter jit,$(LUA)),5.1,$(LUA))
 LUA_LMOD ?= $(PREFIX)/share/lua/$(LUA_ABI)
 LUA_CMOD ?= $(PREFIX)/lib/lua/$(LUA_ABI)
+# The command-line tool, and what runs it.
+BINDIR ?= $(PREFIX)/bin
+LUA_COMMAND ?= $(if $(filter jit,$(LUA)),luajit,lua$(LUA))
 
 .PHONY: install rock rock-install
 install: lua-$(LUA)
-	@scripts/install-files '$(BUILD)/$(LUA)' '$(DESTDIR)$(LUA_LMOD)' '$(DESTDIR)$(LUA_CMOD)'
+	@scripts/install-files '$(BUILD)/$(LUA)' '$(DESTDIR)' '$(LUA_LMOD)' '$(LUA_CMOD)' '$(BINDIR)' '$(LUA_COMMAND)'
 
 # For programs that link everything in. Their Lua is theirs: pkg-config names libauthgear's other libraries only.
 LIBDIR ?= $(PREFIX)/lib
@@ -31,4 +34,4 @@ rock:
 	+@$(MAKE) --no-print-directory LUA=$(rock_lua) lua-$(rock_lua)
 
 rock-install:
-	@scripts/install-files '$(BUILD)/$(rock_lua)' '$(LUA_LMOD)' '$(LUA_CMOD)'
+	@scripts/install-files '$(BUILD)/$(rock_lua)' '' '$(LUA_LMOD)' '$(LUA_CMOD)'

@@ -13,7 +13,7 @@
 BUILD ?= build
 include mk/config.mk
 
-MODULES := core file curl loopback keyring
+MODULES := core file curl loopback keyring terminal
 LIBS := -lcurl -lcjson -lcrypto -lm $(if $(filter windows,$(PLATFORM)),,-lpthread)
 # libcurl's detached threads outlive a dlclose.
 LDFLAGS_curl := $(NODELETE)
@@ -52,7 +52,7 @@ own_src = $(wildcard src/lua/$(1).c src/lua/$(1)_*.c)
 PRELOAD_SRC := src/lua/preload.c
 SHARED_SRC := $(filter-out $(PRELOAD_SRC) $(foreach m,$(MODULES),$(call own_src,$(m))),$(LUA_SRC))
 # What a program has inside of it: no command-line tool, and nothing that loads libraries at run time.
-INSIDE := $(filter-out keyring,$(PRESENT))
+INSIDE := $(filter-out keyring terminal,$(PRESENT))
 LUA_FILES := $(shell find lua -name '*.lua' ! -path 'lua/authgear/cli/*' | LC_ALL=C sort)
 
 objects = $(patsubst src/lua/%.c,$(OBJ)/lua/$(VER)/%.o,$(1))

@@ -53,4 +53,5 @@ build = {
         LUA_LMOD = "$(LUADIR)",
         LUA_CMOD = "$(LIBDIR)",
     },
+    install = { bin = { "bin/authgear" } },
 }

@@ -67,7 +67,7 @@ describe("the doctor", function()
     log_in()
     local before = files.read(path())
     dev:reset()
-    local found, list = ask { storage = storage(), redirect_uris = { sdk.REDIRECT_URI } }
+    local found, list = ask { storage = storage(), redirect_uris = { sdk.free_redirect_uri() } }
     local names = {}
     for i, finding in ipairs(list) do
       names[i] = finding.check .. " " .. finding.status
@@ -318,10 +318,8 @@ describe("the doctor", function()
     it("finds redirect ports that are taken, and URIs that cannot be listened at", function()
       local loopback = require "authgear.loopback"
       local taken = assert(loopback.listen { host = "127.0.0.1" })
-      local free = assert(loopback.listen { host = "127.0.0.1" })
       local taken_uri = "http://127.0.0.1:" .. taken:port() .. "/callback"
-      local free_uri = "http://127.0.0.1:" .. free:port() .. "/callback"
-      free:close()
+      local free_uri = sdk.free_redirect_uri()
       finds(ask { redirect_uris = { free_uri } }, "redirect_ports", "ok", free_uri)
       finds(ask { redirect_uris = { taken_uri, free_uri } }, "redirect_ports", "warn", taken_uri)
       local finding = finds(ask { redirect_uris = { taken_uri } }, "redirect_ports", "fail", taken_uri, "listener")
@@ -376,7 +374,7 @@ describe("the doctor", function()
     dev:fault { target = "discovery", kind = "slow", ms = 300 }
     local ticks, found = 0, nil
     local asking = authgear.async(function()
-      found = ask { storage = storage(), redirect_uris = { sdk.REDIRECT_URI } }
+      found = ask { storage = storage(), redirect_uris = { sdk.free_redirect_uri() } }
       return true
     end)
     authgear.async(function()

@@ -64,6 +64,7 @@ describe("from a clean tree", function()
             must(string.format("cd %s && HOME=%s luarocks --lua-version %s make --tree %s rockspec/authgear-scm-1.rockspec",
                 quote(tree), quote(temp), version, quote(temp .. "/rocks")))
             assert.equal("UNKNOWN", state_below(temp .. "/rocks", version))
+            assert.matches("^authgear %d", must("cd / && " .. quote(temp .. "/rocks/bin/authgear") .. " version"))
         end)
     end
 
@@ -78,6 +79,13 @@ describe("from a clean tree", function()
             assert.truthy(modules:find(name .. ".so", 1, true), name)
         end
         assert.equal("", must("find " .. quote(temp .. "/dest") .. " -type f ! -path '*/opt/x/*'"))
+        -- Where it was installed for, the tool finds its modules by itself.
+        must("mv " .. quote(prefix) .. " " .. quote(temp .. "/moved"))
+        local script = must("sed 's|/opt/x|" .. temp .. "/moved|g' " .. quote(temp .. "/moved/bin/authgear"))
+        assert.falsy(script:find("/dest", 1, true))
+        assert.matches("^#!/usr/bin/env luajit\n%-%- ", script)
+        must("cat > " .. quote(temp .. "/tool") .. " <<'END'\n" .. script .. "\nEND\nchmod 755 " .. quote(temp .. "/tool"))
+        assert.matches("^authgear %d", must("cd / && env -u LUA_PATH -u LUA_CPATH " .. quote(temp .. "/tool") .. " version"))
     end)
 end)
 

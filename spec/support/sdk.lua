@@ -119,6 +119,14 @@ function sdk.poll(what, look, seconds)
   end
 end
 
+--- A redirect URI whose port is free at the moment.
+function sdk.free_redirect_uri()
+  local listener = assert(require("authgear.loopback").listen { host = "127.0.0.1" })
+  local uri = ("http://127.0.0.1:%d/callback"):format(listener:port())
+  listener:close()
+  return uri
+end
+
 --- A new directory where syncing costs nothing, if the system has such a place: for what is not about the medium.
 function sdk.temp_dir()
   local ok, dir = pcall(files.sh, "test -w /dev/shm && mktemp -d -p /dev/shm")

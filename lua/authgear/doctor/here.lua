@@ -97,7 +97,7 @@ function M.redirect_ports(findings, uris)
       attempt:close()
       free[#free + 1] = uri:match "^[^?#]*"
     else
-      taken[#taken + 1] = (uri:match "^[^?#]*") .. " (" .. message .. ")"
+      taken[#taken + 1] = (uri:match "^[^?#]*") .. " (" .. message:gsub("^no redirect URI's port can be listened on: ", "") .. ")"
     end
   end
   local busy = "cannot be used now: " .. table.concat(taken, "; ")

@@ -180,13 +180,13 @@ function M.check(findings, runtime, options, redirect_uri)
   runtime.transport = watched(runtime.transport, seen)
   local ok, err = discover(runtime, redirect_uri)
   if seen.answer == nil and seen.code == nil then
-    findings:fail("discovery", tostring(err), "Ask where the program may wait: docs/doctor.md.", err and err.code) -- nothing was sent
+    findings:fail("discovery", err.message, "Ask where the program may wait: docs/doctor.md.", err.code) -- nothing was sent
   elseif check_way(findings, seen, place, proxy) then
     check_clock(findings, seen, options.clock and options.clock.wall())
     if ok then
       findings:ok("discovery", "the server's metadata are there, and of this issuer")
     else
-      findings:fail("discovery", tostring(err), discovery_advice(seen, err), err.code)
+      findings:fail("discovery", err.message, discovery_advice(seen, err), err.code)
     end
   end
 end
