@@ -28,6 +28,13 @@ FLAGS_asan := -DAG_TEST -g -Werror -fno-omit-frame-pointer -fsanitize=address,un
 LINK_asan := -fsanitize=address,undefined
 FLAGS_tsan := -DAG_TEST -g -Werror -fno-omit-frame-pointer -fsanitize=thread
 LINK_tsan := -fsanitize=thread
+# Made small rather than quick: of the core and its binding, all but what runs for every request, every token that is
+# verified, or every start. It runs when somebody logs in or a token is renewed, and makes a fifth of the module.
+SMALL_release ?= -Os
+QUICK := core/alloc core/b64 core/buf core/client core/crypto core/crypto_verify core/flow core/flow_fetch core/http \
+         core/json_scan core/json_scan_keys core/json_scan_text core/json_walk core/jwks core/jws core/jwt core/jwt_cache \
+         core/jwt_claims core/record core/session core/url core/url_host core/utf8 \
+         lua/core lua/core_claims lua/core_client lua/core_flow lua/core_json lua/core_jwt
 OUT_release := $(BUILD)
 OUT_test := $(BUILD)/test
 OUT_asan := $(BUILD)/asan
@@ -62,6 +69,7 @@ LUA_A := $(OBJ)/lua/$(VER)/libaglua.a
 # Under TSan only what has threads.
 C_TESTS := $(patsubst spec/c/%_test.c,$(OUT)/c/%,$(sort $(wildcard spec/c/$(if $(filter tsan,$(VARIANT)),engine,*)_test.c)))
 
+small = $(if $(filter $(1),$(QUICK)),,$(SMALL_$(VARIANT)))
 compile = $(CC) $(AG_CFLAGS) $(CFLAGS) $(FLAGS_$(VARIANT)) $(AG_CPPFLAGS) $(CPPFLAGS)
 # $(begin) COMMAND $(place): COMMAND writes beside $@, which is replaced if all went well.
 begin = @mkdir -p $(@D); echo '  $@';
@@ -80,17 +88,17 @@ c-tests: $(C_TESTS)
 # Changes when the flags do, and everything with it.
 $(OBJ)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(compile)' > $@.$$$$; cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
+	@echo '$(compile) $(SMALL_$(VARIANT)) $(QUICK)' > $@.$$$$; cmp -s $@.$$$$ $@ && rm -f $@.$$$$ || mv -f $@.$$$$ $@
 
 $(OBJ)/core/%.o: src/core/%.c $(OBJ)/flags
-	$(begin) $(compile) -fvisibility=hidden $(deps) -c $< $(place)
+	$(begin) $(compile) $(call small,core/$*) -fvisibility=hidden $(deps) -c $< $(place)
 
 $(OBJ)/io/%.o: src/io/%.c $(OBJ)/flags
 	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -fvisibility=hidden $(deps) -c $< $(place)
 
 # -fexceptions: a Lua that was compiled as C++ raises errors through our functions.
 $(OBJ)/lua/$(VER)/%.o: src/lua/%.c $(OBJ)/flags | have-lua
-	$(begin) $(compile) $(SYSTEM_CPPFLAGS) -fexceptions -I$(INCDIR) $(deps) -c $< $(place)
+	$(begin) $(compile) $(if $(filter core%,$*),$(call small,lua/$*)) $(SYSTEM_CPPFLAGS) -fexceptions -I$(INCDIR) $(deps) -c $< $(place)
 
 # $^ without the stale: an archive of just these objects.
 $(CORE_A): $(CORE_SRC:src/%.c=$(OBJ)/%.o)
