@@ -16,7 +16,7 @@ local HTTP = [[
     authgear = require "authgear.openresty"
     client = assert(authgear.new {
       endpoint = "${endpoint}", client_id = "${client_id}",
-      storage = authgear.storage { dict = "sessions", file = ${file} },
+      storage = authgear.storage { dict = "sessions", file = ${file} ${more} },
     })
   }
 ]]
@@ -80,7 +80,7 @@ describe("authgear.openresty.storage", function()
     local n = nginx.start { workers = options.workers or 4, listen = "reuseport", http = HTTP, locations = LOCATIONS, values = {
       endpoint = dev.endpoint, app = dev.app, control = dev.control_url,
       client_id = options.client_id or "native", size = options.size or "1m",
-      file = options.file and ("%q"):format(options.file) or "nil",
+      more = options.more or "", file = options.file and ("%q"):format(options.file) or "nil",
     } }
     running[#running + 1] = n
     return n
@@ -169,6 +169,16 @@ describe("authgear.openresty.storage", function()
     assert.truthy(n:get("/log_in").body:find("storage: lua_shared_dict 'sessions' can't take the session", 1, true))
   end)
 
+  it("forgets a session that nobody has used for as long as was said", function()
+    local n = start { workers = 1, more = ", expires = 1.5" }
+    n:get "/log_in"
+    assert.equal("200", n:get("/hello").body)
+    nginx.wait("its end", function()
+      return n:get("/hello").body == "401"
+    end)
+    assert.equal("NO_SESSION", n:get("/state").body)
+  end)
+
   it("moves a record to a larger place", function()
     local n = start { workers = 1 }
     n:get "/log_in"
@@ -204,13 +214,35 @@ describe("authgear.openresty.storage", function()
     files.remove(dir)
   end)
 
+  it("works with workers of another user than the master", function()
+    if not (files.is_root() and files.read("/etc/passwd"):find("www-data", 1, true)) then
+      return pending "needs root, and Debian's user www-data"
+    end
+    local dir = sdk.temp_dir()
+    sdk.log_in(dev, (sdk.client(dev, { client_id = "rotating", storage = authgear.storage.file { dir = dir } })))
+    files.sh("chown -R www-data", dir)
+    local n = nginx.start {
+      workers = 2, listen = "reuseport", http = HTTP:gsub("client = ", "} init_worker_by_lua_block { client = "),
+      locations = LOCATIONS, values = { user = "user www-data;", endpoint = dev.endpoint, app = dev.app, client_id = "rotating",
+        size = "1m", more = "", file = ("%q"):format(dir), control = "" },
+    }
+    running[#running + 1] = n
+    all_say(n, "/state", "AUTHENTICATED")
+    assert.equal("ok", n:get("/refresh").body)
+    all_say(n, "/hello", "200")
+    assert.equal(1, sdk.refreshes(dev, "rotating"))
+    files.remove(dir)
+  end)
+
   it("names a dict that is not there", function()
-    local n = nginx.start { http = 'init_by_lua_block { authgear = require "authgear.openresty" }', locations = {
+    local n = nginx.start { http = 'lua_shared_dict one 1m; init_by_lua_block { authgear = require "authgear.openresty" }', locations = {
       ["/"] = [[ local _, raised = pcall(authgear.storage, { dict = "none" }) ngx.print(raised) ]],
+      ["/both"] = [[ local _, raised = pcall(authgear.storage, { dict = "one", file = true, expires = 1 }) ngx.print(raised) ]],
       ["/file"] = [[ local _, raised = pcall(authgear.storage, { dict = "none", file = 1 }) ngx.print(raised) ]],
     } }
     running[#running + 1] = n
     assert.truthy(n:get("/").body:find("there is no 'lua_shared_dict none' in nginx.conf", 1, true))
+    assert.truthy(n:get("/both").body:find("what is in a file does not expire", 1, true))
     assert.truthy(n:get("/file").body:find("option 'file' must be true, a directory, or what authgear.storage.file made", 1, true))
   end)
 end)

@@ -55,17 +55,21 @@ local function file_storage(value)
 end
 
 --- A storage in a lua_shared_dict, to pass as `storage`: one session for all workers. The dict must be for nothing else.
----@param options { dict: string, file: boolean|string|table|nil } dict: its name in nginx.conf. file: a directory (true: the
---- platform's data directory), or what authgear.storage.file made, for a file that is the truth and of which the dict is a cache;
---- without it a restart forgets the session
+---@param options { dict: string, file: boolean|string|table|nil, expires: number|nil } dict: its name in nginx.conf. file: a
+--- directory (true: the platform's data directory), or what authgear.storage.file made, for a file that is the truth and of which
+--- the dict is a cache; without it a restart forgets the session. expires: seconds after which a session is forgotten, counted
+--- from its log-in or last refresh (never); not with file
 function M.storage(options)
-  check.options("storage", 1, options, { dict = "text", file = file_option }, { "dict" })
+  check.options("storage", 1, options, { dict = "text", file = file_option, expires = "seconds" }, { "dict" })
   local dict, file = options.dict, file_storage(options.file)
   if not ngx.shared[dict] then
     check.fail("storage", 1, ("there is no 'lua_shared_dict %s' in nginx.conf"):format(dict))
+  elseif file and options.expires then
+    check.fail("storage", 1, "what is in a file does not expire: option 'expires' is for the dict alone")
   end
+  local expires = options.expires
   return storages.spec(function(name)
-    return require("authgear.openresty.storage").open(dict, file, name)
+    return require("authgear.openresty.storage").open(dict, file, name, expires)
   end)
 end
 

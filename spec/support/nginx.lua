@@ -77,6 +77,19 @@ local function locations(handlers)
   return table.concat(parts, "\n")
 end
 
+-- What stands in a file for users, made ready for a spec: its port is free, its files are in a directory of ours.
+local function example(path, values)
+  local text = assert(files.read(path), "no " .. path)
+  local head = "daemon off; pid ${dir}/nginx.pid; error_log ${dir}/error.log ${level}; ${user}\n"
+  local temp = "http {\n"
+  for _, kind in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
+    temp = temp .. kind .. "_temp_path ${dir}/" .. kind .. ";\n"
+  end
+  text = text:gsub("load_module modules/[^\n]*\n", ""):gsub("http {\n", temp, 1)
+  text = text:gsub("127.0.0.1:8080", "127.0.0.1:${port}")
+  return fill("${modules}\n" .. head .. text, values)
+end
+
 local function configuration(options, dir, port)
   local root = (os.getenv "AUTHGEAR_ROOT" or ".")
   local values = {
@@ -91,7 +104,10 @@ local function configuration(options, dir, port)
   values.http = fill(options.http or "", values)
   values.server = fill((options.server or "") .. "\n" .. locations(options.locations), values)
   values.main = fill(values.main, values)
-  return fill(options.template or TEMPLATE, values)
+  if options.example then
+    return example(options.example, values)
+  end
+  return fill(TEMPLATE, values)
 end
 
 local SCRIPT = [[nginx -p "$1" -c "$1/nginx.conf" >"$1/out" 2>&1 & pid=$!; cat >/dev/null; kill -TERM $pid 2>/dev/null; wait $pid]]
@@ -123,13 +139,17 @@ end
 --- Starts one. Texts may hold ${port}, ${dir} and what stands in `values`.
 ---@param options { workers: integer|nil, main: string|nil, http: string|nil, server: string|nil,
 --- locations: table<string, string>|nil, values: table|nil, code_cache: boolean|nil, level: string|nil, listen: string|nil,
---- template: string|nil } main, http and server: text for these blocks. locations: path -> Lua code that answers it. template: a
---- whole configuration instead
+--- example: string|nil, env: table<string, string>|nil } main, http and server: text for these blocks. locations: path -> Lua
+--- code that answers it. example: a file with a whole configuration instead, which listens on 127.0.0.1:8080
 function nginx.start(options)
   local self = setmetatable({ dir = files.temp_dir(true), port = nginx.free_port() }, Nginx)
   self.url = "http://127.0.0.1:" .. self.port
   files.write(self.dir .. "/nginx.conf", configuration(options, self.dir, self.port))
-  self.pipe = assert(io.popen("exec sh -c " .. files.quote(SCRIPT) .. " sh " .. files.quote(self.dir), "w"))
+  local env = { "exec env" }
+  for name, value in pairs(options.env or {}) do
+    env[#env + 1] = files.quote(name .. "=" .. fill(value, { port = self.port }))
+  end
+  self.pipe = assert(io.popen(table.concat(env, " ") .. " sh -c " .. files.quote(SCRIPT) .. " sh " .. files.quote(self.dir), "w"))
   if not wait_until_up(self) then
     local out = tostring(files.read(self.dir .. "/out")) .. tostring(files.read(self.dir .. "/error.log")):sub(-2000)
     self:stop()

@@ -42,13 +42,13 @@ local function write(self, text)
   end
   local bytes = text .. (" "):rep(size - length)
   local moves = not (old and #old == size)
-  local ok, why = dict:safe_set(moves and key .. SPARE or key, bytes, 0, length)
+  local ok, why = dict:safe_set(moves and key .. SPARE or key, bytes, self.expires, length)
   if ok and not old and not self.file then
-    dict:safe_add(key .. ROOM, ("x"):rep(lock.LONGEST))
+    dict:safe_add(key .. ROOM, ("x"):rep(lock.LONGEST), self.expires)
   end
   if not ok then
     return full(self, why)
-  elseif moves and dict:safe_set(key, bytes, 0, length) then
+  elseif moves and dict:safe_set(key, bytes, self.expires, length) then
     dict:delete(key .. SPARE)
   end
   self.seen = bytes
@@ -161,8 +161,10 @@ local M = {}
 ---@param dict_name string
 ---@param file table|nil a storage that is the truth, as authgear.storage.file makes it
 ---@param name string
-function M.open(dict_name, file, name)
-  local self = { dict = ngx.shared[dict_name], dict_name = dict_name, key = PREFIX .. name, kind = "dict", seen = NOT_READ }
+---@param expires number|nil seconds, for the dict alone
+function M.open(dict_name, file, name, expires)
+  local self = { dict = ngx.shared[dict_name], dict_name = dict_name, key = PREFIX .. name, expires = expires or 0,
+    seen = NOT_READ, kind = "dict" }
   if not file then
     self.lock = lock.new(self.dict, dict_name, self.key .. LOCK)
     return setmetatable(self, Dict), nil, nil, nil, true
