@@ -96,8 +96,8 @@ describe("authgear.openresty.storage", function()
       if pid and not answers[pid] then
         answers[pid], count = answer.body, count + 1
       end
-      return count == want
-    end)
+      return count >= want
+    end, 60)
     return answers
   end
 
