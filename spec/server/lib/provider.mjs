@@ -73,13 +73,15 @@ function customizeJwt(dev, ctx, token, jwt) {
   ctx.req.info.exp = exp;
 }
 
-/** A user who logs in once more for a session that there is has done so for that session as well. */
-function noteReauthentication(dev, ctx, sub) {
+/** A user who logs in once more for a session that there is has done so for that session, and is given its ID token. */
+function noteReauthentication(dev, ctx, grantId) {
   const hint = ctx.oidc.params.id_token_hint;
   if (!hint || ctx.oidc.params.x_settings_action) return;
   const { sid } = JSON.parse(Buffer.from(hint.split('.')[1], 'base64url').toString());
   const session = dev.state.sessions.get(Buffer.from(sid ?? '', 'base64url').toString().replace(/^offline_grant:/, ''));
-  if (session?.sub === sub) session.authTime = ctx.oidc.session.loginTs;
+  if (session?.sub !== ctx.oidc.account.accountId) return;
+  session.authTime = ctx.oidc.session.loginTs;
+  dev.state.sessions.get(grantId).anew = session;
 }
 
 /** Every login is a grant of its own, with all that was asked for: there is no consent page. */
@@ -89,12 +91,12 @@ async function newGrant(dev, ctx) {
   grant.addOIDCScope(params.scope ?? 'openid');
   grant.addResourceScope(dev.issuerOf(ctx.req), params.scope ?? 'openid');
   await grant.save();
-  noteReauthentication(dev, ctx, account.accountId);
   dev.state.sessions.set(grant.jti, {
     id: grant.jti, clientId: client.clientId, sub: account.accountId, revoked: false,
     authTime: ctx.oidc.session.loginTs, scope: params.scope, codeJkt: params.dpop_jkt,
   });
   params.dpop_jkt = undefined; // oidc-provider would want a proof that it does not look at here
+  noteReauthentication(dev, ctx, grant.jti);
   return grant;
 }
 
@@ -192,7 +194,8 @@ function patchConsent(provider) {
 
 function patchIdToken(dev, provider) {
   provider.IdToken.prototype.issue = async function issue() {
-    const session = dev.state.sessions.get(this.ctx.oidc.entities.Grant.jti);
+    const own = dev.state.sessions.get(this.ctx.oidc.entities.Grant.jti);
+    const session = own.anew ?? own;
     const user = dev.state.usersBySub.get(session.sub);
     return signJwt(dev.key, idTokenPayload({
       user, session, issuer: dev.issuerOf(this.ctx.req), amr: amrOf(this.ctx),

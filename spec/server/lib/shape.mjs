@@ -55,7 +55,8 @@ function shapeTokens(dev, ctx) {
   }
   if (grant) delete body.scope;
   const session = dev.state.sessions.get(grant?.jti);
-  if (session?.deviceSecret && info.form.grant_type === 'authorization_code') body.device_secret = session.deviceSecret;
+  const secret = (session?.anew ?? session)?.deviceSecret;
+  if (secret && info.form.grant_type === 'authorization_code') body.device_secret = secret;
   if (session && info.jkt) session.jkt = info.jkt;
   info.outcome = { session: grant?.jti };
   if (info.form.grant_type === 'refresh_token') {
