@@ -32,7 +32,8 @@ local RETRY = { bad = { true, 1, "x", { tries = 1 }, { retries = -1 }, { retries
 local CONFIGURE = {
   retry = RETRY,
   endpoint = "text", client_id = "text", client_secret = "text", name = "text", scopes = "texts", sso_enabled = "boolean", dpop = "boolean",
-  pre_authenticated_url_enabled = "boolean", allowed_origins = "texts", on_unauthorized = "policy", timeout = "seconds",
+  verify_id_token = "boolean", pre_authenticated_url_enabled = "boolean",
+  allowed_origins = "texts", on_unauthorized = "policy", timeout = "seconds",
   connect_timeout = "seconds", refresh_timeout = "seconds", lock_timeout = "seconds", max_body = "count",
   close_timeout = "seconds", max_connections = { bad = { "1", true, {}, 0, 0.5, NAN, 10001 }, good = { 1, 16, 10000 } },
   token_endpoint_auth_method = { bad = { 1, true, "", "none" }, good = { "client_secret_basic", "client_secret_post" } },
@@ -75,6 +76,22 @@ for name, kind in pairs(AUTHORIZATION) do
   AUTHENTICATE[name] = kind
 end
 
+-- Those that go through the browser, or open it, take what authenticate takes of these, and some of their own.
+local function like_authenticate(names, more)
+  local all = {}
+  for _, name in ipairs(names) do
+    all[name] = AUTHENTICATE[name]
+  end
+  for name, kind in pairs(more or {}) do
+    all[name] = kind
+  end
+  return all
+end
+local HALF = { "redirect_uri", "x_state", "ui_locales", "color_scheme" }
+local WHOLE = { "redirect_uri", "x_state", "ui_locales", "color_scheme", "redirect_uris", "timeout", "cancelled", "ui" }
+local PROVIDER = { oauth_provider_alias = "text" }
+local AGAIN = { max_age = "count", oauth_provider_alias = "text", authentication_flow_group = "text" }
+
 -- A client that can do anything without a network; on nothing that is asked for does it depend.
 local function client()
   return assert(authgear.new(fake.new():options()))
@@ -99,10 +116,45 @@ local WITH_OPTIONS = {
   logout = { index = 1, options = { force = "boolean" }, base = {}, call = function(c, o) return c:logout(o) end },
   client_credentials = { index = 1, options = { resource = "text", scope = "text" }, base = {}, required = {},
     call = function(c, o) return c:client_credentials(o) end },
+  reauthenticate = { index = 1, options = like_authenticate(WHOLE, AGAIN), base = { redirect_uri = fake.REDIRECT_URI, ui = nothing },
+    required = {}, call = function(c, o) return c:reauthenticate(o) end },
+  start_reauthentication = { index = 1, options = like_authenticate(HALF, AGAIN), base = { redirect_uri = fake.REDIRECT_URI },
+    required = { "redirect_uri" }, call = function(c, o) return c:start_reauthentication(o) end },
+  start_settings_action = { index = 2, options = like_authenticate(HALF, { login_id = "text" }),
+    base = { redirect_uri = fake.REDIRECT_URI }, required = { "redirect_uri" },
+    call = function(c, o) return c:start_settings_action("change_email", o) end },
+  open_url = { index = 2, options = like_authenticate { "ui", "ui_locales", "color_scheme" }, base = { ui = nothing },
+    call = function(c, o) return c:open_url(fake.APP, o) end },
+  open = { index = 2, options = like_authenticate { "ui", "ui_locales", "color_scheme" }, base = { ui = nothing },
+    call = function(c, o) return c:open("settings", o) end },
+  make_page_url = { index = 2, options = like_authenticate { "ui_locales", "color_scheme" }, base = {},
+    call = function(c, o) return c:make_page_url("settings", o) end },
+  make_pre_authenticated_url = { index = 1, required = { "web_application_client_id", "web_application_uri" },
+    options = { web_application_client_id = "text", web_application_uri = "text", state = "text" },
+    base = { web_application_client_id = "web", web_application_uri = fake.APP },
+    call = function(c, o) return c:make_pre_authenticated_url(o) end },
+  end_session_url = { index = 1, options = { post_logout_redirect_uri = "text", state = "text" }, base = {},
+    call = function(c, o) return c:end_session_url(o) end },
   new = { index = 1, options = CONFIGURE, base = { endpoint = fake.ENDPOINT, client_id = "x" },
     required = { "endpoint", "client_id" }, call = function(_, o) return authgear.new(o) end },
   file = { index = 1, options = { dir = "text" }, base = {}, call = function(_, o) return authgear.storage.file(o) end },
 }
+
+for _, name in ipairs { "change_password", "delete_account" } do
+  WITH_OPTIONS[name] = { index = 1, options = like_authenticate(WHOLE), base = { redirect_uri = fake.REDIRECT_URI, ui = nothing },
+    required = {}, call = function(c, o) return c[name](c, o) end }
+end
+for _, what in ipairs { "email", "phone", "username" } do
+  for _, name in ipairs { "add_" .. what, "change_" .. what } do
+    WITH_OPTIONS[name] = { index = 1, options = like_authenticate(WHOLE, { login_id = "text" }),
+      base = { redirect_uri = fake.REDIRECT_URI, ui = nothing }, required = {}, call = function(c, o) return c[name](c, o) end }
+  end
+end
+for _, name in ipairs { "link_oauth", "unlink_oauth" } do
+  WITH_OPTIONS[name] = { index = 1, options = like_authenticate(WHOLE, PROVIDER), required = { "oauth_provider_alias" },
+    base = { redirect_uri = fake.REDIRECT_URI, ui = nothing, oauth_provider_alias = "google" },
+    call = function(c, o) return c[name](c, o) end }
+end
 
 -- Those that take something else: the argument, wrong values, right ones.
 local WITH_VALUES = {
@@ -112,6 +164,17 @@ local WITH_VALUES = {
     function(c, v) return c:dpop_proof(v, "https://app.test/") end },
   finish_authentication = { 1, "callback URL", { 1, true, {}, nothing, "", "a\0b" }, { "x", "https://x.test/?state=1" },
     function(c, v) return c:finish_authentication(v) end },
+  finish_reauthentication = { 1, "callback URL", { 1, true, {}, nothing, "", "a\0b" }, { "x", "https://x.test/?state=1" },
+    function(c, v) return c:finish_reauthentication(v) end },
+  finish_settings_action = { 1, "callback URL", { 1, true, {}, nothing, "", "a\0b" }, { "x", "https://x.test/?state=1" },
+    function(c, v) return c:finish_settings_action(v) end },
+  start_settings_action = { 1, "action", { 1, true, {}, nothing, "", "buy" }, {},
+    function(c, v) return c:start_settings_action(v, { redirect_uri = fake.REDIRECT_URI }) end },
+  open = { 1, "page", { 1, true, {}, nothing, "", "profile" }, { "settings", "identities" },
+    function(c, v) return c:open(v, { ui = nothing }) end },
+  open_url = { 1, "url", { 1, true, {}, nothing, "", "a\0b" }, { fake.APP }, function(c, v) return c:open_url(v, { ui = nothing }) end },
+  make_page_url = { 1, "page", { 1, true, {}, nothing, "", "a\0b" }, { "settings", fake.APP },
+    function(c, v) return c:make_page_url(v) end },
   on_session_state_change = { 1, "listener", { 1, true, {}, "x" }, { nothing },
     function(c, v) return c:on_session_state_change(v) end },
   remove_session_state_listener = { 1, "listener", { 1, true, {}, "x" }, { nothing },
@@ -121,15 +184,17 @@ local WITH_VALUES = {
   update = { 1, "budget", { "1", true, {}, 0, -1, NAN, INF }, { 1, 0.001 }, function(_, v) authgear.update(v) end },
   sleep = { 1, "time", { "1", true, {}, -1, NAN, INF }, { 0, 0.001 }, function(_, v) authgear.sleep(v) end },
   all = { 1, "list", { 1, true, "x", { 1 }, { {} } }, { {}, { nothing } }, function(_, v) authgear.all(v):cancel() end },
+  resolve = { 1, "what", { 1, true, nothing }, {}, function(c, v) return c:resolve(v) end },
   policy = { 1, "table", { 1, true, "x" }, {}, function(_, v) return authgear.policy(v) end },
   verify = { 1, "token", { 1, true, {} }, {}, function(_, v) return authgear.verify(v, {}) end },
   jwks = { 1, "text", { 1, true, {} }, { "x" }, function(_, v) return authgear.jwks(v) end },
   array = { 1, "table", { 1, true, "x", nothing }, { {} }, function(_, v) return authgear.array(v) end },
 }
 
--- And those that take nothing.
+-- And those that take nothing; the doctor and the keys have specs of their own.
 local WITHOUT = { session_state = true, access_token = true, authorization_header = true, fetch_user_info = true,
-  refresh_access_token_if_needed = true, refresh_access_token = true, close = true, memory = true, pcall = true }
+  refresh_access_token_if_needed = true, refresh_access_token = true, refresh_id_token = true, id_token_hint = true,
+  can_reauthenticate = true, auth_time = true, close = true, memory = true, pcall = true, doctor = true, system_key = true }
 
 local function raised(call, ...)
   local ok, message = pcall(call, ...)
