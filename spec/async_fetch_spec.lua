@@ -50,6 +50,34 @@ describe("in a task", function()
     end)
   end
 
+  it("fetch sends nothing once update's budget is spent, and with the next update", function()
+    in_task(client.fetch, client, dev.app .. "/api/hello") -- the engine is there, and what a fetch loads
+    local cancelled_at
+    local function late(fetch_init)
+      local until_then = core.clock() + 0.002
+      repeat until core.clock() >= until_then
+      return client:fetch(dev.app .. "/api/hello", fetch_init)
+    end
+    for _, init in ipairs { {}, { headers = { ["User-Agent"] = "its own" } } } do -- the short way, and by a flow
+      local handle = authgear.async(late, init)
+      authgear.update(0.001)
+      assert.equal(0, scheduler.engine:running())
+      authgear.update(1000)
+      assert.equal(1, scheduler.engine:running())
+      assert.equal(200, handle:wait().status)
+    end
+    local handle = authgear.async(function()
+      local response, err = late()
+      cancelled_at = err.code
+      return response
+    end)
+    authgear.update(0.001)
+    handle:cancel()
+    authgear.update()
+    assert.equal(0, scheduler.engine:running())
+    assert.equal("cancelled", cancelled_at)
+  end)
+
   it("fetch gives what it gives outside", function()
     local response, err = in_task(client.fetch, client, dev.app .. "/api/echo", { json = { a = 1 }, query = { q = "x" } })
     assert.truthy(response, tostring(err))

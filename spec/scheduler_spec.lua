@@ -216,6 +216,28 @@ describe("the scheduler", function()
     assert.equal(50, began)
   end)
 
+  it("has a task that breathes go on with the next run once the budget is spent", function()
+    local steps = 0
+    local function breathing()
+      steps = 1
+      local until_then = core.clock() + 0.002
+      repeat until core.clock() >= until_then
+      scheduler.breathe()
+      steps = 2
+      scheduler.breathe()
+      steps = 3
+    end
+    scheduler.spawn(breathing)
+    scheduler.run(0.001)
+    assert.equal(1, steps)
+    scheduler.run(1000)
+    assert.equal(3, steps)
+    scheduler.spawn(breathing)
+    scheduler.run()
+    assert.equal(3, steps)
+    assert.equal(0, scheduler.count())
+  end)
+
   it("does nothing when it is run inside a task", function()
     local ran, inside = false, nil
     scheduler.spawn(function()

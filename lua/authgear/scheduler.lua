@@ -41,6 +41,7 @@ local watchers = {} -- id of a job that is no task's -> the function to call
 local later = { n = 0 } -- tasks that yielded for reasons of their own
 local ours, users = { head = 1, tail = 0 }, { head = 1, tail = 0 } -- those that can go on
 local working = false
+local last = nil -- when the time of the run under way is over; nil: never
 local listeners = {} -- of on_work
 
 local function tell()
@@ -186,13 +187,12 @@ local function step(task)
   if task.results or not ok then
     finish(task, ok, what)
   elseif what ~= PENDING then
-    later.n = later.n + 1
-    later[later.n] = task
+    M.postpone(task)
   end
 end
 
 -- Resumes those that are in the queue now. False: the time is over.
-local function drain(queue, last, only_owed)
+local function drain(queue, only_owed)
   for _ = queue.head, queue.tail do
     local task = pop(queue)
     if not task then
@@ -202,7 +202,7 @@ local function drain(queue, last, only_owed)
     elseif not task.done then
       task.queued = nil
       step(task)
-      if last and clock() >= last then
+      if M.is_late() then
         return false
       end
     end
@@ -257,7 +257,8 @@ local function collect_later()
 end
 
 -- One run: some passes over those that can go on.
-local function work(last, only_ours, only_owed)
+local function work(time, only_ours, only_owed)
+  last = time
   ticks = ticks + 1
   collect_later()
   collect_timers()
@@ -265,7 +266,7 @@ local function work(last, only_ours, only_owed)
     collect()
     if is_empty(ours) and (only_ours or is_empty(users)) then
       return
-    elseif not drain(ours, last, only_owed) or not (only_ours or drain(users, last)) then
+    elseif not drain(ours, only_owed) or not (only_ours or drain(users)) then
       return
     end
   end
@@ -317,7 +318,7 @@ end
 
 --- Moves everything on that can go on, and never waits. Does nothing inside a task. Raises what a task of the program's
 --- own raised, when nobody can ask for it any more (`after_run` of async.lua, which is there when there is such an error).
----@param budget number|nil seconds after which no other task is begun with
+---@param budget number|nil seconds after which no other task is begun with, and no request sent
 ---@return integer count tasks that are still there
 function M.run(budget)
   if not is_inside() then
@@ -441,6 +442,18 @@ function M.run_inside()
   collect()
   drain(ours)
   M.current = before
+end
+
+--- Is the time over that this run was given?
+function M.is_late()
+  return last ~= nil and clock() >= last
+end
+
+--- Has a task go on with the next run.
+---@param task authgear.scheduler.Task
+function M.postpone(task)
+  later.n = later.n + 1
+  later[later.n] = task
 end
 
 --- The number of runs made.

@@ -53,6 +53,14 @@ function M.park()
 end
 local park = M.park
 
+--- Lets the running task wait for the next run if the time of this one is over: before it begins with what takes a while.
+function M.breathe()
+  if M.is_late() and isyieldable() then
+    M.postpone(M.current)
+    park()
+  end
+end
+
 --- Must the running task give up? To be asked at the beginning of each wait. A task that goes on waiting all the same
 --- gets an error in the end, and then is not resumed any more.
 ---@param task authgear.scheduler.Task

@@ -61,6 +61,15 @@ local function released(task, job, ...)
   return ...
 end
 
+-- Is the caller still to send something? In a task that may be in the next run.
+local function may_begin(task)
+  if task then
+    scheduler.breathe()
+    return not scheduler.refuses(task)
+  end
+  return true
+end
+
 local function submit(self, req)
   return self.engine:submit(self.settings, req.method, req.url, req.headers, req.body, req.timeout, req.connect_timeout,
     req.max_body, req.fresh, req.secret, req.source ~= nil, req.source_length, req.sink ~= nil)
@@ -70,7 +79,7 @@ end
 ---@param req authgear.transport.request
 function Engine:send(req)
   local task = scheduler.current
-  if task and scheduler.refuses(task) then
+  if not may_begin(task) then
     return cancelled(false)
   end
   local job, code, message, retryable, sent = submit(self, req)
@@ -85,7 +94,7 @@ end
 --- the middle is closed with it.
 function Engine:exchange(...)
   local task = scheduler.current
-  if task and scheduler.refuses(task) then
+  if not may_begin(task) then
     return cancelled(false)
   end
   local engine = self.engine
@@ -94,13 +103,15 @@ function Engine:exchange(...)
     return nil, code, message, retryable, sent
   end
   adopt(task, job)
-  while job:step() == "wait" do
-    if task then
+  if task then
+    repeat
       scheduler.park()
       if task.cancelled then
         return cancelled(true) -- the job is closed already
       end
-    else
+    until job:step() ~= "wait"
+  else
+    while job:step() == "wait" do
       self.await(self, job)
     end
   end
