@@ -119,11 +119,11 @@ static void to_hex(const unsigned char *key, char out[2 * AG_KEYRING_KEY + 1])
 
 static bool from_hex(const char *text, unsigned char *key)
 {
-    int i;
+    size_t i;
     if (strlen(text) != 2 * (size_t)AG_KEYRING_KEY || strspn(text, digits) != 2 * (size_t)AG_KEYRING_KEY)
         return false;
-    for (i = 0; i < 2 * AG_KEYRING_KEY; i++)
-        key[i / 2] = (unsigned char)(key[i / 2] << 4 | (unsigned)(strchr(digits, text[i]) - digits));
+    for (i = 0; i < 2 * (size_t)AG_KEYRING_KEY; i++)
+        key[i / 2] = (unsigned char)((unsigned)key[i / 2] << 4 | (unsigned)(strchr(digits, text[i]) - digits));
     return true;
 }
 
