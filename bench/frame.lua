@@ -59,10 +59,9 @@ local function with_authgear(url, cert, budget)
 end
 
 local function with_tostring()
-  local kept = {}
   return frames(function()
     for i = 1, 100 do
-      kept[i % 8] = tostring(i)
+      tostring(i)
     end
   end)
 end

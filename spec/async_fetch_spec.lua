@@ -62,8 +62,9 @@ describe("in a task", function()
       local handle = authgear.async(late, init)
       authgear.update(0.001)
       assert.equal(0, scheduler.engine:running())
+      assert.is_false(handle:done())
       authgear.update(1000)
-      assert.equal(1, scheduler.engine:running())
+      assert.is_true(handle:done() or scheduler.engine:running() == 1) -- it may be answered already
       assert.equal(200, handle:wait().status)
     end
     local handle = authgear.async(function()
