@@ -145,6 +145,29 @@ describe("the examples", function()
     dev:login { user = "user" }
   end)
 
+  it("a player who signs up later", function()
+    local function play(argument)
+      return run(quote(interpreter) .. " examples/anonymous/play.lua " .. (argument or ""), {
+        AUTHGEAR_ENDPOINT = dev.endpoint, AUTHGEAR_CLIENT_ID = "native", XDG_DATA_HOME = dir .. "/player",
+        YOUR_SERVER_URL = dev.app .. "/api/hello", BROWSER = root .. "/scripts/demo-browser", AUTHGEAR_REDIRECT_URI = redirect_uri,
+      })
+    end
+    local first, ok = play()
+    assert.is_true(ok, first)
+    assert.matches("^player [%x-]+\n$", first)
+    assert.are.equal(first, (play()))
+    local text
+    text, ok = play "sign-up"
+    assert.is_true(ok, text)
+    assert.are.equal("that account exists already; you play on without one\n" .. first, text)
+    dev:login { user = "player-one" }
+    text, ok = play "sign-up"
+    assert.is_true(ok, text)
+    assert.are.equal("welcome, player-one\n" .. first, text)
+    dev:login { user = "user" }
+    assert.are.equal(first, (play()))
+  end)
+
   it("a program without a user, twice with one token", function()
     local before = dev:token_count("client_credentials", "m2m").requests
     for _ = 1, 2 do

@@ -86,14 +86,15 @@ end
 describe("the face", function()
   it("has the functions of the design", function()
     local expected = {
-      "access_token", "add_email", "add_phone", "add_username", "auth_time", "authenticate", "authorization_header",
-      "can_reauthenticate", "change_email", "change_password", "change_phone", "change_username", "clear_session_state",
-      "client_credentials", "close", "configure", "delete_account", "dpop_proof", "end_session_url", "fetch", "fetch_user_info",
-      "finish_authentication", "finish_reauthentication", "finish_settings_action", "handle_unauthorized", "id_token_hint",
-      "link_oauth", "logout", "make_page_url", "make_pre_authenticated_url", "on_session_state_change", "open", "open_url",
-      "reauthenticate", "refresh_access_token", "refresh_access_token_if_needed", "refresh_id_token",
-      "remove_session_state_listener", "resolve", "session_state", "start_authentication", "start_reauthentication",
-      "start_settings_action", "unlink_oauth", "verify", "wrap",
+      "access_token", "add_email", "add_phone", "add_username", "auth_time", "authenticate", "authenticate_anonymously",
+      "authorization_header", "can_reauthenticate", "change_email", "change_password", "change_phone", "change_username",
+      "clear_session_state", "client_credentials", "close", "configure", "delete_account", "dpop_proof", "end_session_url",
+      "fetch", "fetch_user_info", "finish_authentication", "finish_promotion", "finish_reauthentication",
+      "finish_settings_action", "handle_unauthorized", "id_token_hint", "link_oauth", "logout", "make_page_url",
+      "make_pre_authenticated_url", "on_session_state_change", "open", "open_url", "promote_anonymous_user", "reauthenticate",
+      "refresh_access_token", "refresh_access_token_if_needed", "refresh_id_token", "remove_session_state_listener", "resolve",
+      "session_state", "start_authentication", "start_promotion", "start_reauthentication", "start_settings_action",
+      "unlink_oauth", "verify", "wrap",
     }
     assert.are.same(expected, public_functions())
   end)

@@ -248,6 +248,40 @@ function CASES.client_credentials(env)
   assert.is_string(machine:access_token())
 end
 
+function CASES.authenticate_anonymously(env)
+  local client = env:open(nil, true)
+  local info = assert(client:authenticate_anonymously())
+  assert(client:refresh_access_token())
+  assert(client:logout())
+  assert.equal(info.sub, assert(client:authenticate_anonymously()).sub)
+  assert.is_true(assert(client:authenticate_anonymously { key = false }).is_anonymous)
+end
+
+-- An anonymous client, and a name that nobody has yet for the next log-in.
+local function anonymous(env)
+  local client = env:open(nil, true)
+  local info = assert(client:authenticate_anonymously())
+  env.serial = (env.serial or 0) + 1
+  env.dev:login { user = ("promoted %d of %s"):format(env.serial, info.sub) }
+  return client, info.sub
+end
+
+function CASES.promote_anonymous_user(env)
+  local client, sub = anonymous(env)
+  local info = assert(client:promote_anonymous_user { redirect_uri = sdk.REDIRECT_URI, ui = browser(env) })
+  assert.same({ sub, false }, { info.sub, info.is_anonymous })
+  env.dev:login { user = "user" }
+end
+
+function CASES.start_promotion(env)
+  local client, sub = anonymous(env)
+  local request = assert(client:start_promotion { redirect_uri = sdk.REDIRECT_URI })
+  assert.equal(sub, assert(client:finish_promotion(env.dev:visit(request.url).location)).sub)
+  env.dev:login { user = "user" }
+end
+
+CASES.finish_promotion = CASES.start_promotion
+
 function CASES.logout(env)
   local client = env:open()
   assert.is_true(assert(client:logout()))

@@ -203,18 +203,6 @@ local calls = {
       return world.client:clear_session_state()
     end,
   }, {
-    name = "client_credentials", call = function(world)
-      return world.client:client_credentials { resource = "https://api.example", scope = "read" }
-    end,
-  }, {
-    name = "a machine's fetch, refused and replayed", before = function(world)
-      world.machine = assert(world.client:client_credentials { resource = "https://api.example" })
-      world.server.tokens[world.machine:access_token()].born = -LIFETIME
-    end, call = function(world)
-      local response, err = world.machine:fetch(world.server.app .. "/x")
-      return response and response.status == 200, err
-    end,
-  }, {
     name = "json", call = function()
       local text, code, message = core.json_encode { a = { 1, 2, "x" }, b = true }
       local value
@@ -225,6 +213,10 @@ local calls = {
     end,
   },
 }
+
+for _, call in ipairs(require "spec.support.account_calls") do
+  table.insert(calls, call)
+end
 
 local function blocks()
   collectgarbage()

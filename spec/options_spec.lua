@@ -91,6 +91,7 @@ local HALF = { "redirect_uri", "x_state", "ui_locales", "color_scheme" }
 local WHOLE = { "redirect_uri", "x_state", "ui_locales", "color_scheme", "redirect_uris", "timeout", "cancelled", "ui" }
 local PROVIDER = { oauth_provider_alias = "text" }
 local AGAIN = { max_age = "count", oauth_provider_alias = "text", authentication_flow_group = "text" }
+local GROUP = { authentication_flow_group = "text" }
 
 -- A client that can do anything without a network; on nothing that is asked for does it depend.
 local function client()
@@ -135,6 +136,12 @@ local WITH_OPTIONS = {
     call = function(c, o) return c:make_pre_authenticated_url(o) end },
   end_session_url = { index = 1, options = { post_logout_redirect_uri = "text", state = "text" }, base = {},
     call = function(c, o) return c:end_session_url(o) end },
+  authenticate_anonymously = { index = 1, options = { key = "boolean" }, base = {},
+    call = function(c, o) return c:authenticate_anonymously(o) end },
+  promote_anonymous_user = { index = 1, options = like_authenticate(WHOLE, GROUP), base = { redirect_uri = fake.REDIRECT_URI, ui = nothing },
+    required = {}, call = function(c, o) return c:promote_anonymous_user(o) end },
+  start_promotion = { index = 1, options = like_authenticate(HALF, GROUP), base = { redirect_uri = fake.REDIRECT_URI },
+    required = { "redirect_uri" }, call = function(c, o) return c:start_promotion(o) end },
   new = { index = 1, options = CONFIGURE, base = { endpoint = fake.ENDPOINT, client_id = "x" },
     required = { "endpoint", "client_id" }, call = function(_, o) return authgear.new(o) end },
   file = { index = 1, options = { dir = "text" }, base = {}, call = function(_, o) return authgear.storage.file(o) end },
@@ -175,6 +182,8 @@ local WITH_VALUES = {
   open_url = { 1, "url", { 1, true, {}, nothing, "", "a\0b" }, { fake.APP }, function(c, v) return c:open_url(v, { ui = nothing }) end },
   make_page_url = { 1, "page", { 1, true, {}, nothing, "", "a\0b" }, { "settings", fake.APP },
     function(c, v) return c:make_page_url(v) end },
+  finish_promotion = { 1, "callback URL", { 1, true, {}, nothing, "", "a\0b" }, { "x", "https://x.test/?state=1" },
+    function(c, v) return c:finish_promotion(v) end },
   on_session_state_change = { 1, "listener", { 1, true, {}, "x" }, { nothing },
     function(c, v) return c:on_session_state_change(v) end },
   remove_session_state_listener = { 1, "listener", { 1, true, {}, "x" }, { nothing },

@@ -155,6 +155,9 @@ local LATER = {
   },
   client_pages = { "open", "open_url", "make_page_url", "make_pre_authenticated_url",
     "end_session_url" },
+  client_anonymous = {
+    "authenticate_anonymously", "promote_anonymous_user", "start_promotion", "finish_promotion",
+  },
 }
 
 for file, names in pairs(LATER) do

@@ -6,9 +6,8 @@
 
 local authgear = require "authgear"
 local file = require "authgear.file"
-local file_storage = require "authgear.storage.file"
 local files = require "spec.support.files"
-local http = require "spec.support.http"
+local kills = require "spec.support.kills"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 
@@ -37,19 +36,6 @@ describe("a process", function()
       options[key] = value
     end
     return sdk.client(dev, options)
-  end
-
-  -- Runs fn in a forked child: its exit status, or nil and the signal that ended it.
-  local function in_child(fn)
-    local pid = test.fork()
-    if pid == 0 then
-      local ok, err = pcall(fn)
-      if not ok then
-        io.stderr:write(tostring(err), "\n")
-      end
-      test.exit(ok and 0 or 1)
-    end
-    return test.wait(pid)
   end
 
   local function stored_token()
@@ -116,7 +102,7 @@ describe("a process", function()
           dev:reset()
           clock.ahead = clock.ahead + 1700
           local before = stored_token()
-          local status, signal = in_child(refresh(client_id, { nth = nth, kill = moment }))
+          local status, signal = kills.in_child(refresh(client_id, { nth = nth, kill = moment }))
           assert.is_nil(status, where)
           assert.equal(SIGKILL, signal, where)
           losses = losses + (check_login(client_id, before, where) and 1 or 0)
@@ -169,78 +155,13 @@ describe("a process", function()
   end)
 
   describe("killed before or after what its flow asks for,", function()
-    local boundaries, deadly
-
-    local function boundary()
-      boundaries = boundaries + 1
-      if boundaries == deadly then
-        os.execute "kill -KILL $PPID"
-      end
-    end
-
-    local function between(fn)
-      return function(...)
-        boundary()
-        local a, b, c, d = fn(...)
-        boundary()
-        return a, b, c, d
-      end
-    end
-
-    local function watched_storage(options)
-      local store, code, message, retryable = file.open(options)
-      if not store then
-        return nil, code, message, retryable
-      end
-      local watch = { kind = "file" }
-      for _, name in ipairs { "get", "set", "del", "changed", "try_lock", "unlock" } do
-        watch[name] = between(function(_, ...)
-          return store[name](store, ...)
-        end)
-      end
-      function watch.close()
-        return store:close()
-      end
-      return watch
-    end
-
-    local send = between(function(request)
-      return http.request {
-        url = request.url, method = request.method, headers = request.headers, body = request.body,
-      }
-    end)
-
-    -- Runs fn(client) with each boundary in turn being the last; `check` looks at what is left.
     local function kill_everywhere(client_id, begin, fn, check)
-      local new = file_storage.new
-      finally(function()
-        file_storage.new = new
-      end)
-      local function run(at)
-        file_storage.new = watched_storage
-        boundaries, deadly = 0, nil
-        local client = assert(open(client_id, { transport = send }))
-        boundaries, deadly = 0, at
-        fn(client)
-        file_storage.new = new
-        client:close()
-        return boundaries
-      end
-      begin()
-      local all = run(nil)
-      assert.is_true(all >= 10)
-      for at = 1, all do
-        local where = ("killed at boundary %d of %d"):format(at, all)
-        file_storage.new = new
+      return kills.everywhere(function(options)
+        return open(client_id, options)
+      end, function()
         dev:reset()
         begin()
-        local status, signal = in_child(function()
-          run(at)
-        end)
-        assert.is_nil(status, where)
-        assert.equal(SIGKILL, signal, where)
-        check(where)
-      end
+      end, fn, check)
     end
 
     local function grow_old(client_id)

@@ -60,8 +60,9 @@ function fake.new(options)
     now = options.now or core.now, pause = options.pause or function() end, fail = options.fail or function() end,
     lifetime = options.lifetime or 3600, dpop = options.dpop, proofs = {}, serial = 0, codes = {},
     sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {},
-    counts = { machine = 0, discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0, refused = 0,
-      replayed = 0, wrong_key = 0 },
+    challenges = {}, devices = {}, users = {}, promotion_codes = {},
+    counts = { machine = 0, anonymous = 0, discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0,
+      refused = 0, replayed = 0, wrong_key = 0 },
   }, Server)
 end
 
@@ -94,11 +95,35 @@ function Server:issue(session, how, nonce)
     token_type = self.dpop and "DPoP" or "Bearer", expires_in = self.lifetime, id_token = self:id_token(session, nonce) })
 end
 
---- What a browser would do: the callback URL.
-function Server:visit(url)
+-- Who is meant by what a device has signed (the signature is left to the real server); nil when the challenge is not
+-- one of ours, or used up.
+local function read_device(self, jwt, action)
+  local head, body = jwt:match "^([^.]+)%.([^.]+)%.[^.]+$"
+  head, body = core.json_decode(decode_base64url(head)), core.json_decode(decode_base64url(body))
+  local good = self.challenges[body.challenge] and body.action == action and head.jwk.kid == head.kid
+  self.challenges[body.challenge] = nil
+  return good and head.kid or nil
+end
+
+-- The anonymous user whose consent a promotion's hint carries.
+local function promoted(self, hint)
+  local fields = decode_form(hint:match "%?(.*)$")
+  local sub = self.promotion_codes[fields.promotion_code]
+  if fields.jwt then
+    local kid = read_device(self, fields.jwt, "promote")
+    sub = kid and self.devices[kid]
+    self.devices[kid or 0] = nil
+  end
+  self.users[sub].anonymous = false
+  return sub
+end
+
+--- What a browser would do: the callback URL. `sub`: who logs in, "user" unless it is a promotion.
+function Server:visit(url, sub)
   local fields = decode_form(url:match "%?(.*)$")
   local code = self:name "code"
-  self.codes[code] = { nonce = fields.nonce }
+  local who = sub or fields.login_hint and promoted(self, fields.login_hint) or "user"
+  self.codes[code] = { nonce = fields.nonce, sub = who }
   return fields.redirect_uri .. "?state=" .. fields.state .. "&code=" .. code
 end
 
@@ -143,12 +168,38 @@ local function machine(self, form)
   return json(200, { access_token = token, token_type = self.dpop and "DPoP" or "Bearer", expires_in = self.lifetime, scope = form.scope })
 end
 
+function Server:new_user()
+  local sub = self:name "anonymous"
+  self.users[sub] = { anonymous = true }
+  return sub
+end
+
+local function anonymous(self, sub, how)
+  local session = { sub = sub }
+  local answer = self:issue(session, how)
+  self.sessions[session.refresh_token] = session
+  return answer
+end
+
+-- The same device is the same user.
+local function device(self, form)
+  local kid = read_device(self, form.jwt, "auth")
+  self.counts.anonymous = self.counts.anonymous + 1
+  if not kid then
+    return json(400, { error = "invalid_grant", error_description = "InvalidCredentials" })
+  end
+  self.devices[kid] = self.devices[kid] or self:new_user()
+  return anonymous(self, self.devices[kid], "device")
+end
+
 routes["POST /token"] = function(self, request)
   local form = decode_form(request.body)
   if form.grant_type == "refresh_token" then
     return refresh(self, form)
   elseif form.grant_type == "client_credentials" then
     return machine(self, form)
+  elseif form.jwt then
+    return device(self, form)
   end
   self.counts.code = self.counts.code + 1
   local code = self.codes[form.code]
@@ -156,10 +207,43 @@ routes["POST /token"] = function(self, request)
     return json(400, { error = "invalid_grant" })
   end
   self.codes[form.code] = nil
-  local session = { sub = "user" }
+  local session = { sub = code.sub }
   local answer = self:issue(session, "code", code.nonce)
   self.sessions[session.refresh_token] = session
   return answer
+end
+
+routes["POST /oauth2/challenge"] = function(self)
+  local token = self:name "challenge"
+  self.challenges[token] = true
+  return json(200, { result = { token = token } })
+end
+
+routes["POST /api/anonymous_user/signup"] = function(self, request)
+  local token = core.json_decode(request.body).refresh_token
+  local session = token and self.sessions[token]
+  self.counts.anonymous = self.counts.anonymous + 1
+  if token and not (session and self.users[session.sub] and self.users[session.sub].anonymous) then
+    return json(403, { error = { reason = "InvalidGrant", message = "invalid refresh token" } })
+  elseif session then
+    session.access_token, session.born = self:name "access", self.now()
+    self.tokens[session.access_token] = { session = session, born = session.born, how = "signup", key = self.key }
+    return json(200, { result = { access_token = session.access_token, token_type = self.dpop and "DPoP" or "Bearer",
+      expires_in = self.lifetime } })
+  end
+  local answer = core.json_decode(anonymous(self, self:new_user(), "signup").body)
+  answer.id_token = nil
+  return json(200, { result = answer })
+end
+
+routes["POST /api/anonymous_user/promotion_code"] = function(self, request)
+  local session = self.sessions[core.json_decode(request.body).refresh_token]
+  if not session or not self.users[session.sub].anonymous then
+    return json(400, { error = { reason = "Invalid", message = "user logged in as normal user" } })
+  end
+  local code = self:name "promotion"
+  self.promotion_codes[code] = session.sub
+  return json(200, { result = { promotion_code = code } })
 end
 
 routes["POST /revoke"] = function(self, request)
@@ -193,7 +277,14 @@ end
 
 routes["GET /userinfo"] = function(self, request)
   self.counts.userinfo = self.counts.userinfo + 1
-  return authorized(self, request) and json(200, { sub = "user" }) or json(401, {})
+  local known = authorized(self, request)
+  if not known then
+    return json(401, {})
+  end
+  local token = request.headers.Authorization:match "^%a+ (.+)$"
+  local sub = self.tokens[token].session.sub
+  local user = self.users[sub] or {}
+  return json(200, { sub = sub, ["https://authgear.com/claims/user/is_anonymous"] = user.anonymous or false })
 end
 
 local function application(self, request)
@@ -225,10 +316,12 @@ local function check_proof(self, request)
   return answer
 end
 
+local PROVED = { ["/token"] = true, ["/userinfo"] = true, ["/api/anonymous_user/signup"] = true }
+
 -- Acts on a request, at once.
 function Server:act(request)
   local path = request.url:match "^https://auth%.example([^?]*)"
-  local refused = self.dpop and (path == nil or path == "/token" or path == "/userinfo") and check_proof(self, request)
+  local refused = self.dpop and (path == nil or PROVED[path]) and check_proof(self, request)
   if refused then
     return refused
   end

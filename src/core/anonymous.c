@@ -161,6 +161,13 @@ static bool read_member(const ag_client *c, const ag_answer *ans, ag_view secret
     return ok;
 }
 
+/* The session's refresh token goes along, and the proof that it is bound to, if it is. */
+static void prove_session(const ag_client *c, ag_view refresh_token, ag_request *out)
+{
+    if (refresh_token.p != NULL && c->session.record.dpop_jkt.p != NULL)
+        ag_request_prove(out, ag_str_view(&c->session.record.dpop_jkt));
+}
+
 bool ag_challenge_request(const ag_client *c, ag_request *out, ag_err *e)
 {
     ag_buf body;
@@ -187,6 +194,7 @@ bool ag_anonymous_signup_request(const ag_client *c, ag_view refresh_token, ag_r
     if (!ag_api_request(c, "/api/anonymous_user/signup", &body, out, e))
         return false;
     out->fresh = out->keep_going = true;        /* it makes a user: that must not happen twice, nor unseen */
+    prove_session(c, refresh_token, out);
     return true;
 }
 
@@ -209,7 +217,10 @@ bool ag_promotion_code_request(const ag_client *c, ag_view refresh_token, ag_req
     ag_json_write_field(&body, &first, "session_type", AG_LIT("refresh_token"));
     ag_json_write_field(&body, &first, "refresh_token", refresh_token);
     ag_buf_char(&body, '}');
-    return ag_api_request(c, "/api/anonymous_user/promotion_code", &body, out, e);
+    if (!ag_api_request(c, "/api/anonymous_user/promotion_code", &body, out, e))
+        return false;
+    prove_session(c, refresh_token, out);
+    return true;
 }
 
 bool ag_promotion_code_read(const ag_client *c, const ag_answer *ans, ag_view refresh_token, ag_str *code, ag_err *e)

@@ -41,6 +41,8 @@
     X(JWKS, "jwks", false) \
     X(USER_MISMATCH, "user_mismatch", false) \
     X(DPOP_KEY, "dpop_key", false) \
+    X(NOT_ANONYMOUS, "not_anonymous", false) \
+    X(PROMOTION_CONFLICT, "promotion_conflict", false) \
     X(NO_LOGIN, "no_login", false) \
     X(NO_SESSION, "no_session", false) \
     X(NO_DEVICE_SECRET, "no_device_secret", false) \

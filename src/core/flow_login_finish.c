@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+#include "core/anonymous.h"
 #include "core/flow_id_keys.h"
 #include "core/id_token.h"
 #include "core/renew.h"
+#include "core/revoke.h"
 #include "core/token.h"
 #include "core/userinfo.h"
 #include "core/withhold.h"
@@ -22,6 +24,7 @@ typedef struct finish_flow {
     ag_json *claims;            /* owned */
     bool partial;
     ag_record record;           /* to be stored */
+    ag_err conflict;            /* of a promotion */
 } finish_flow;
 
 /* What this login knows is not the client's yet, or no more: it is kept out of an error here. */
@@ -71,12 +74,15 @@ static void on_stored(ag_flow *f, const ag_input *in)
     ag_flow_end_well(f);
 }
 
-/* The new session replaces the old one; the keys stay. */
+/* The new session replaces the old one; the keys stay, but for the device key of who is anonymous no more. */
 static bool replace_session(finish_flow *x)
 {
     ag_flow *f = &x->base;
-    if (ag_client_keep_keys(f->client, &x->record))
+    if (ag_client_keep_keys(f->client, &x->record)) {
+        if (x->kind == AG_AUTHZ_PROMOTION && ag_anonymous_is_of_key(&x->record, ag_str_view(&x->sub)))
+            ag_anonymous_drop_key(&f->client->env.alloc, &x->record);
         return true;
+    }
     return ag_fail(&f->err, AG_E_MEMORY, "no memory to store the login");
 }
 
@@ -172,6 +178,25 @@ static bool check_tokens(finish_flow *x, const ag_answer *ans)
     return ag_id_token_check(&c->env.alloc, ag_str_view(&x->tokens.id_token), &want, &x->sub, &f->err);
 }
 
+static void on_disowned(ag_flow *f, const ag_input *in)
+{
+    finish_flow *x = (finish_flow *)f;
+    (void)in;
+    fail_with(f, &x->conflict);
+}
+
+/* The user chose an account that exists already. Nobody asked for a session of that one: it is given back, if that can be
+ * done, and the anonymous one lives on. */
+static void disown(finish_flow *x)
+{
+    ag_flow *f = &x->base;
+    (void)ag_fail(&x->conflict, AG_E_PROMOTION_CONFLICT, "the log-in belongs to an account that exists already");
+    if (ag_revoke_request(f->client, ag_str_view(&x->tokens.refresh_token), &f->request, &f->err))
+        ag_flow_want(f, AG_FX_SEND, on_disowned);
+    else
+        fail_with(f, &x->conflict);
+}
+
 static void on_keys(ag_flow *f, const ag_input *in)
 {
     finish_flow *x = (finish_flow *)f;
@@ -200,7 +225,10 @@ static void on_tokens(ag_flow *f, const ag_input *in)
     if (!in->ok) {
         fail_with(f, in->err);
     } else if (!check_tokens(x, &in->answer)) {
-        fail_with(f, &f->err);
+        if (x->kind == AG_AUTHZ_PROMOTION && f->err.code == AG_E_USER_MISMATCH)
+            disown(x);
+        else
+            fail_with(f, &f->err);
     } else {
         ag_token_apply(&c->env, &x->tokens, &x->record);
         ag_flow_call(f, ag_id_keys_flow(c, ag_str_view(&x->record.id_token)), on_keys);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/flow_anonymous.h"
 #include "core/flow_app_session.h"
 #include "core/flow_dpop.h"
 #include "core/id_token.h"
@@ -173,7 +174,8 @@ static void go_on(start_flow *s)
         ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
 }
 
-static void on_app_session(ag_flow *f, const ag_input *in)
+/* The hint carries who it is, by now. */
+static void on_hint(ag_flow *f, const ag_input *in)
 {
     if (in->ok)
         go_on((start_flow *)f);
@@ -192,7 +194,9 @@ static void on_loaded(ag_flow *f, const ag_input *in)
         (void)ag_fail(&f->err, AG_E_NO_SESSION, "nobody is logged in");
         ag_flow_fail(f);
     } else if (of_session && s->kind != AG_AUTHZ_REAUTHENTICATION) {
-        ag_flow_call(f, ag_app_session_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT]), on_app_session);
+        ag_flow_call(f, ag_app_session_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT]), on_hint);
+    } else if (s->kind == AG_AUTHZ_PROMOTION) {
+        ag_flow_call(f, ag_promotion_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT], &s->sub), on_hint);
     } else {
         go_on(s);
     }

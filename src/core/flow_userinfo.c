@@ -127,3 +127,11 @@ const ag_json *ag_userinfo_claims(const ag_flow *f)
 {
     return ((const userinfo_flow *)f)->claims;
 }
+
+ag_json *ag_userinfo_take(ag_flow *f)
+{
+    userinfo_flow *u = (userinfo_flow *)f;
+    ag_json *claims = u->claims;
+    u->claims = NULL;
+    return claims;
+}

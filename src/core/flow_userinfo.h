@@ -7,5 +7,6 @@
 
 ag_flow *ag_userinfo_flow(ag_client *c);                    /* NULL: out of memory */
 const ag_json *ag_userinfo_claims(const ag_flow *f);        /* once done; borrowed */
+ag_json *ag_userinfo_take(ag_flow *f);                      /* the same, owned by the caller from then on */
 
 #endif

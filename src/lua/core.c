@@ -252,6 +252,7 @@ int luaopen_authgear_core(lua_State *L)
     ag_lua_core_resolver(L);
     ag_lua_core_machine(L);
     ag_lua_core_dpop(L);
+    ag_lua_core_anonymous(L);
     ag_lua_core_test(L);
     push_pending(L);
     lua_setfield(L, -2, "pending");

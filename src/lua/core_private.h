@@ -66,6 +66,7 @@ void ag_lua_core_claims(lua_State *L);
 void ag_lua_core_resolver(lua_State *L);
 void ag_lua_core_machine(lua_State *L);
 void ag_lua_core_dpop(lua_State *L);
+void ag_lua_core_anonymous(lua_State *L);
 void ag_lua_core_test(lua_State *L);    /* none but in test builds */
 
 #endif

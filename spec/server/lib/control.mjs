@@ -1,5 +1,6 @@
 // The control API: how a spec sets the server up, makes it misbehave, and asks what happened. JSON in, JSON out.
 
+import { deviceJwt } from './anonymous.mjs';
 import { getOffset, setOffset } from './clock.mjs';
 import { readBody, send } from './http.mjs';
 import { fingerprint } from './keys.mjs';
@@ -99,6 +100,7 @@ const ROUTES = {
   'POST /users': users,
   'POST /clients': clients,
   'POST /proof': (dev, body) => ({ proof: dev.proofKeys.proof(body) }),
+  'POST /device_jwt': (dev, body) => deviceJwt(body),
   'POST /visit': (dev, body) => visit(dev, body),
   'POST /stop': (dev) => { setImmediate(() => dev.stop()); return {}; },
 };

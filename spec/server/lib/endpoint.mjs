@@ -1,5 +1,6 @@
 // The endpoint: oidc-provider where it can serve Authgear's requests, and our own answers where it can't.
 
+import { ANONYMOUS_GRANT, anonymousGrant, challenge, promotionCode, signup } from './anonymous.mjs';
 import { userInfo } from './claims.mjs';
 import { checkProof } from './dpop.mjs';
 import { NO_STORE, rewriteRequest, send, sendApiError, sendJson } from './http.mjs';
@@ -17,6 +18,9 @@ const TARGETS = {
   '/oauth2/revoke': 'revoke',
   '/oauth2/end_session': 'end_session',
   '/oauth2/app_session_token': 'app_session_token',
+  '/oauth2/challenge': 'challenge',
+  '/api/anonymous_user/signup': 'anonymous_signup',
+  '/api/anonymous_user/promotion_code': 'promotion_code',
   '/_resolver/resolve': 'resolve',
 };
 
@@ -181,13 +185,17 @@ export function endpointHandler(dev) {
       case 'userinfo': userinfo(dev, res, info); return;
       case 'revoke': await revoke(dev, res, info); return;
       case 'app_session_token': await appSessionToken(dev, res, info); return;
+      case 'challenge': challenge(dev, res, info); return;
+      case 'anonymous_signup': await signup(dev, req, res, info); return;
+      case 'promotion_code': await promotionCode(dev, res, info); return;
       case 'resolve': resolve(dev, req, res, info); return;
       case 'settings': settingsPage(dev, req, res); return;
       case 'other':
         sendApiError(res, 404, 'NotFound', 'ResourceNotFound', 'specified resource is not configured');
         return;
       default:
-        if (info.grant === EXCHANGE_GRANT) exchange(dev, req, res, info);
+        if (info.grant === ANONYMOUS_GRANT) await anonymousGrant(dev, req, res, info);
+        else if (info.grant === EXCHANGE_GRANT) exchange(dev, req, res, info);
         else if (url.pathname === '/oauth2/authorize' && authorizeOwn(dev, res, url, info)) return;
         else if (url.pathname.startsWith('/_internals/')) await dev.login.entry(req, res, url, info);
         else await toProvider(dev, req, res, url, info);

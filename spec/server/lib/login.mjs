@@ -1,6 +1,7 @@
 // The server's own pages: where a login goes between the authorization request and the redirect back.
 // By default nobody is asked anything; with `interactive` set there is a page with a button, for people.
 
+import { promote } from './anonymous.mjs';
 import { NO_STORE, send } from './http.mjs';
 import { randomHex, randomText } from './keys.mjs';
 
@@ -78,8 +79,11 @@ export class Login {
       this.showPage(res, url, interaction);
       return;
     }
-    const user = this.dev.state.user(interaction.params.x_dev_user ?? (info.form?.user || login.user));
-    interaction.result = this.takeResult(answer, user);
+    const name = interaction.params.x_dev_user ?? (info.form?.user || login.user);
+    const willFail = answer === 'cancel' || login.error;
+    const promoted = willFail ? undefined : promote(this.dev, interaction.params.login_hint, name);
+    interaction.result = promoted === null ? { error: 'invalid_request', error_description: 'InvalidCredentials' }
+      : this.takeResult(answer, promoted ?? this.dev.state.user(name));
     await interaction.persist();
     send(res, 303, { Location: interaction.returnTo, 'Content-Type': 'text/html; charset=utf-8', ...NO_STORE });
   }

@@ -54,8 +54,8 @@ function defaultResource(dev, ctx, client, oneOf) {
   return dev.issuerOf(ctx.req);
 }
 
-/** Only a token that comes straight from a login names how the user logged in. */
-const amrOf = (ctx) => (ctx.oidc.entities.AuthorizationCode ? AMR : undefined);
+/** Only a token that comes straight from a login names how the user logged in; who is anonymous has not. */
+const amrOf = (ctx, user) => (ctx.oidc.entities.AuthorizationCode && !user.anonymous ? AMR : undefined);
 
 function customizeJwt(dev, ctx, token, jwt) {
   const issuer = dev.issuerOf(ctx.req);
@@ -68,7 +68,7 @@ function customizeJwt(dev, ctx, token, jwt) {
   } else {
     const session = dev.state.sessions.get(token.grantId);
     const user = dev.state.usersBySub.get(token.accountId);
-    jwt.payload = accessTokenPayload({ user, session, issuer, scope: token.scope, exp, amr: amrOf(ctx) });
+    jwt.payload = accessTokenPayload({ user, session, issuer, scope: token.scope, exp, amr: amrOf(ctx, user) });
   }
   ctx.req.info.exp = exp;
 }
@@ -198,7 +198,7 @@ function patchIdToken(dev, provider) {
     const session = own.anew ?? own;
     const user = dev.state.usersBySub.get(session.sub);
     return signJwt(dev.key, idTokenPayload({
-      user, session, issuer: dev.issuerOf(this.ctx.req), amr: amrOf(this.ctx),
+      user, session, issuer: dev.issuerOf(this.ctx.req), amr: amrOf(this.ctx, user),
       nonce: this.ctx.oidc.entities.AuthorizationCode?.nonce, more: deviceClaims(session),
     }));
   };

@@ -20,6 +20,10 @@ export class State {
     this.preAuthenticatedTokens = new Map();
     this.browserSessions = new Map();
     this.seenProofs = new Set();
+    // Of anonymous.mjs: until when a challenge is good, whose a device key (by kid) or a promotion code is.
+    this.challenges = new Map();
+    this.deviceKeys = new Map();
+    this.promotionCodes = new Map();
     this.resetSettings();
   }
 
