@@ -1,34 +1,26 @@
 -- Ending a session from this side: logout, which tells the server (RFC 7009), and clear_session_state, which doesn't.
 
-local authgear = require "authgear"
+local desks = require "spec.support.desk"
 local files = require "spec.support.files"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 
 describe("ending a session", function()
-  local dev, dir, opened
+  local dev, desk, dir
 
   before_each(function()
     dev = server.shared()
     dev:reset { sessions = true }
-    dir, opened = sdk.temp_dir(), {}
+    desk = desks.new(dev, { client_id = "rotating", clock = false })
+    dir = desk.dir
   end)
 
   after_each(function()
-    for _, client in ipairs(opened) do
-      client:close()
-    end
-    files.remove(dir)
+    desk:close()
   end)
 
   local function open(more)
-    local options = { client_id = "rotating", storage = authgear.storage.file { dir = dir } }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    local client, seen = sdk.client(dev, options)
-    opened[#opened + 1] = client
-    return client, seen
+    return desk:open(more)
   end
 
   local function logged_in(more)

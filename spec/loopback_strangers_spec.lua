@@ -19,38 +19,23 @@ local function get(target, more)
 end
 
 describe("the loopback listener, among strangers", function()
-  local open
+  local place
 
   before_each(function()
-    open = {}
+    place = strangers.place()
   end)
 
   after_each(function()
     loopback.test_alloc(0)
-    for _, one in ipairs(open) do
-      one:close()
-    end
+    place:close()
   end)
 
-  local function keep(one)
-    open[#open + 1] = one
-    return one
-  end
-
-  local function listen(options)
-    options = options or {}
-    options.path = options.path or "/callback"
-    return keep(assert(loopback.listen(options)))
-  end
-
   local function expecting(options)
-    local listener = listen(options)
-    assert.is_true(listener:expect(STATE))
-    return listener
+    return place:expecting(STATE, options)
   end
 
   local function connect(listener, host)
-    return keep(assert(strangers.connect(listener:port(), host)))
+    return place:connect(listener, host)
   end
 
   local function still_takes(listener, target)

@@ -2,8 +2,8 @@
 -- costs one request, whoever is killed meanwhile, and no session is lost but in one window that no client can close.
 -- takes: 50
 
-local authgear = require "authgear"
 local core = require "authgear.core"
+local desks = require "spec.support.desk"
 local files = require "spec.support.files"
 local http = require "spec.support.http"
 local sdk = require "spec.support.sdk"
@@ -204,29 +204,19 @@ describe("one refresh", function()
   end)
 
   describe("within one process", function()
-    local dir, clock, opened
+    local desk, dir, clock
 
     before_each(function()
-      dir, clock, opened = sdk.temp_dir(), sdk.clock(), {}
+      desk = desks.new(dev, { client_id = "rotating" })
+      dir, clock = desk.dir, desk.clock
     end)
 
     after_each(function()
-      for _, client in ipairs(opened) do
-        client:close()
-      end
-      files.remove(dir)
+      desk:close()
     end)
 
     local function open(more)
-      local options = {
-        client_id = "rotating", clock = clock, storage = authgear.storage.file { dir = dir },
-      }
-      for key, value in pairs(more or {}) do
-        options[key] = value
-      end
-      local client, seen = sdk.client(dev, options)
-      opened[#opened + 1] = client
-      return client, seen
+      return desk:open(more)
     end
 
     local function requests()
@@ -282,12 +272,12 @@ describe("one refresh", function()
       for i = 1, 50 do
         open { user_agent = "client " .. i }
       end
-      sdk.log_in(dev, opened[1])
+      sdk.log_in(dev, desk.opened[1])
       clock.ahead = clock.ahead + 1700
-      for _, client in ipairs(opened) do
+      for _, client in ipairs(desk.opened) do
         local response = assert(client:fetch(dev.app .. "/api/hello"))
         assert.equal(200, response.status)
-        assert.equal(opened[1]:access_token(), client:access_token())
+        assert.equal(desk.opened[1]:access_token(), client:access_token())
       end
       assert.equal(1, requests())
     end)

@@ -1,6 +1,6 @@
 -- What others do to a session, clients and processes, and when its access token is refreshed.
 
-local authgear = require "authgear"
+local desks = require "spec.support.desk"
 local files = require "spec.support.files"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
@@ -8,37 +8,21 @@ local server = require "spec.support.server"
 local CONFIGURED = "NO_SESSION NO_TOKEN"
 
 describe("a session", function()
-  local dev, dir, clock, opened
+  local dev, desk, dir, clock
 
   before_each(function()
     dev = server.shared()
     dev:reset { sessions = true }
-    dir, clock, opened = sdk.temp_dir(), sdk.clock(), {}
+    desk = desks.new(dev)
+    dir, clock = desk.dir, desk.clock
   end)
 
   after_each(function()
-    for _, client in ipairs(opened) do
-      client:close()
-    end
-    files.remove(dir)
+    desk:close()
   end)
 
-  local function try_open(more)
-    local options = { clock = clock, storage = authgear.storage.file { dir = dir } }
-    for key, value in pairs(more or {}) do
-      options[key] = value or nil
-    end
-    local client, seen = sdk.client(dev, options)
-    if client then
-      opened[#opened + 1] = client
-    end
-    return client, seen
-  end
-
   local function open(more)
-    local client, seen = try_open(more)
-    assert(client, tostring(seen))
-    return client, seen
+    return desk:open(more)
   end
 
   local function hello(client, init)

@@ -1,12 +1,49 @@
 -- Whoever connects to a loopback listener that is polled in the same process: browsers, and others.
 -- Must never share code with the SDK, which it is there to annoy.
 
+local loopback = require "authgear.loopback"
 local socket = require "socket"
 
 local strangers = {}
 
 local Stranger = {}
 Stranger.__index = Stranger
+
+--- A listener's visitors and the listeners themselves, closed together: `keep`, `listen`, `expecting`, `connect`, `close`.
+local Place = {}
+Place.__index = Place
+
+function strangers.place()
+  return setmetatable({ open = {} }, Place)
+end
+
+function Place:keep(one)
+  self.open[#self.open + 1] = one
+  return one
+end
+
+function Place:listen(options)
+  options = options or {}
+  options.path = options.path or "/callback"
+  return self:keep(assert(loopback.listen(options)))
+end
+
+--- One that waits for a log-in of this state.
+function Place:expecting(state, options)
+  local listener = self:listen(options)
+  assert(listener:expect(state))
+  return listener
+end
+
+function Place:connect(listener, host)
+  return self:keep(assert(strangers.connect(listener:port(), host)))
+end
+
+function Place:close()
+  for _, one in ipairs(self.open) do
+    one:close()
+  end
+end
 
 --- Connects; the listener need not be polled for that.
 ---@param port integer
