@@ -91,6 +91,14 @@ for _, row in ipairs(here) do
       end)
     end)
 
+    it("the doctor waits as calls do", function()
+      dev:fault { target = "discovery", kind = "hold" }
+      beside(function()
+        local findings, well = authgear.doctor { endpoint = dev.endpoint, client_id = "native", host = loop.host }
+        assert.is_true(well, findings[#findings].message)
+      end, release)
+    end)
+
     it("the others go on while a call waits", function()
       dev:fault { target = "app", kind = "hold" }
       beside(function()

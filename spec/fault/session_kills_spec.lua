@@ -10,6 +10,7 @@ local files = require "spec.support.files"
 local kills = require "spec.support.kills"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local stores = require "spec.support.stores"
 
 local test = file.test
 local SIGKILL = 9
@@ -18,9 +19,10 @@ local SIGKILL = 9
 local STEP = (os.getenv "AUTHGEAR_SOAK" or _VERSION == "Lua 5.4") and 1 or 3
 
 describe("a process", function()
-  local dev, dir, clock
+  local dev, dir, clock, kind
 
   before_each(function()
+    kind = stores[1]
     dev = server.shared()
     dir, clock = sdk.temp_dir(), sdk.clock()
   end)
@@ -31,7 +33,7 @@ describe("a process", function()
   end)
 
   local function open(client_id, more)
-    local options = { client_id = client_id, clock = clock, storage = authgear.storage.file { dir = dir } }
+    local options = { client_id = client_id, clock = clock, storage = authgear.storage.file { dir = dir, key = kind.key } }
     for key, value in pairs(more or {}) do
       options[key] = value
     end
@@ -39,7 +41,10 @@ describe("a process", function()
   end
 
   local function stored_token()
-    return sdk.refresh_token(files.read(sdk.record_path(dir)))
+    local store = kind.open { dir = dir }
+    local record = store:get()
+    store:close()
+    return sdk.refresh_token(record)
   end
 
   -- Did the server rotate the token that was stored `before`, and its successor was not stored?
@@ -92,11 +97,11 @@ describe("a process", function()
       end
     end
 
-    local function kill_everywhere(client_id)
+    local function kill_everywhere(client_id, step)
       log_in(client_id)
       local calls, losses = count_calls(client_id), 0
       assert.is_true(calls > 10)
-      for nth = 1, calls, STEP do
+      for nth = 1, calls, step or STEP do
         for _, moment in ipairs { "before", "after" } do
           local where = ("killed %s call %d of %d"):format(moment, nth, calls)
           dev:reset()
@@ -114,6 +119,14 @@ describe("a process", function()
 
     it("never loses the login where refresh tokens don't rotate", function()
       assert.equal(0, (kill_everywhere "native"))
+    end)
+
+    it("never loses it from an encrypted file, nor from a plain one that becomes one", function()
+      log_in "native"
+      assert.truthy(stored_token())
+      kind = stores[2] -- the first of the refreshes seals it
+      assert.equal(0, (kill_everywhere("native", 4)))
+      assert.is_nil(files.read(sdk.record_path(dir)):find("token", 1, true))
     end)
 
     it("loses it in the window alone where they do", function()
