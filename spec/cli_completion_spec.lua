@@ -1,6 +1,7 @@
 -- What shells complete with the scripts of `authgear completion`: asked of the shells themselves. bash is always there; zsh and
 -- fish are asked where they are.
 -- takes: 2
+-- runs-on: 5.1 5.4
 
 local files = require "spec.support.files"
 local tool = require "spec.support.tool"

@@ -1,6 +1,7 @@
 -- The command-line tool on a terminal (script's): colours, the line break at a body's end, what is no text, being asked, and
 -- Ctrl-C, wherever it waits.
 -- takes: 6
+-- runs-on: 5.1 5.4 jit
 
 local authgear = require "authgear"
 local files = require "spec.support.files"

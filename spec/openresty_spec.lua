@@ -88,6 +88,15 @@ local LOCATIONS = {
     end })
     ngx.print(said(response, err), " ", n)
   ]],
+  ["/doctor"] = [[
+    local findings, well = authgear.doctor { endpoint = "${endpoint}", client_id = "${client_id}",
+      storage = authgear.storage { dict = "sessions", file = "${store}" } }
+    local said = {}
+    for i, finding in ipairs(findings) do
+      said[i] = finding.check .. ":" .. finding.status
+    end
+    ngx.print(tostring(well), " ", table.concat(said, " "))
+  ]],
   ["/upload"] = [[
     local left = 10
     local response = assert(client:fetch("${app}/api/upload", { body = function()
@@ -181,6 +190,7 @@ describe("authgear.openresty", function()
     assert.equal("200 20000", n:get("/stream").body)
     assert.equal("200 10000", n:get("/upload").body)
     assert.equal("timeout", n:get("/hang?s=0.1").body)
+    assert.matches("^true .* discovery:ok storage:ok session:ok .* loopback:ok$", n:get("/doctor").body)
     assert.equal("cancelled", n:get("/cancel").body)
     assert.equal("0", n:get("/running").body)
     n:quit(10)

@@ -41,6 +41,14 @@ function M.new(options)
   return authgear.new(with_host("new", options))
 end
 
+--- As authgear.doctor. In phases where nothing can wait it finds out what it can without waiting.
+---@param options authgear.DoctorOptions
+---@return authgear.Finding[] findings
+---@return boolean well
+function M.doctor(options)
+  return authgear.doctor(with_host("doctor", options))
+end
+
 local function file_option(value)
   if not storages.is_spec(value) and type(value) ~= "boolean" and (type(value) ~= "string" or value == "") then
     return "true, a directory, or what authgear.storage.file made"
