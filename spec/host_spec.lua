@@ -256,6 +256,41 @@ describe("two clients with one storage", function()
     assert.equal(world.other:access_token(), world.client:access_token())
   end)
 
+  it("a look that takes long finds a change that another call has read meanwhile, and not yet taken over", function()
+    local world = pair()
+    world:in_task(function()
+      return world.other:clear_session_state()
+    end)
+    local changed, get = world.options.storage.changed, world.options.storage.get
+    local looks, reads = 0, 0
+    world.options.storage.changed = function(self)
+      looks = looks + 1
+      if looks == 1 then
+        world.host:sleep(2)
+      end
+      return changed(self)
+    end
+    world.options.storage.get = function(self, name)
+      reads = reads + 1
+      local text, why = get(self, name)
+      if reads == 1 then
+        world.host:sleep(5)
+      end
+      return text, why
+    end
+    local shown = "nothing yet"
+    world:go(function()
+      assert(world.client:refresh_access_token_if_needed())
+      shown = world.client:access_token()
+    end)
+    world:in_task(function()
+      world.host:sleep(1)
+      assert(world.client:fetch(world.server.app .. "/x"))
+    end)
+    assert.is_nil(shown)
+    assert.is_true(looks >= 2 and reads >= 2)
+  end)
+
   it("what a fetch learns from the storage is shown while it is still under way", function()
     local world = pair()
     world:in_task(function()

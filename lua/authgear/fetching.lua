@@ -6,6 +6,7 @@ local driver = require "authgear.driver"
 local errors = require "authgear.errors"
 local kinds = require "authgear.kinds"
 local protect = require "authgear.protect"
+local record = require "authgear.record"
 local response = require "authgear.response"
 
 local POLICIES = { ["return"] = 0, retry = 1, clear = 2 }
@@ -256,17 +257,12 @@ local function prepare(runtime, init, url, method, block, has, body, first)
     cancelled = init.cancelled, first = first, block = block, plain = not (has.authorization or has["user-agent"]) }
 end
 
--- Has the stored record been left alone since we last read it?
-local function is_unchanged(runtime)
-  return runtime.adopted >= runtime.accesses and runtime.storage:changed() == false
-end
-
 -- Nearly every request needs nothing of its flow: the token is fresh, nobody has changed what is stored, the answer is no
 -- 401 and no redirect. So it is sent first, without one (which would cost more than all else here). Gives the response;
 -- or nil and, if it was sent, what came of it, which a flow takes on from there.
 local function send_at_once(runtime, url, method, block, body, timeout, max_body)
   local transport, client, own = runtime.transport, runtime.client, runtime.own_headers
-  if not (own and transport.exchange) or runtime.due[1] or (runtime.has_look and not is_unchanged(runtime)) then
+  if not (own and transport.exchange) or runtime.due[1] or (runtime.has_look and record.has_changed(runtime) ~= false) then
     return nil
   end
   local version, now = core.fetch_at_once(runtime.core, url)

@@ -44,11 +44,25 @@ local function end_access(runtime, number, version, ...)
   return ...
 end
 
-function M.look(runtime, flow)
+--- Has the stored record changed since it was last taken over? A storage that waits while it looks may have been read
+--- by another flow meanwhile: it knows of no change then, and we do not know the record.
+---@return boolean|nil changed
+---@return string|nil code
+---@return string|nil message
+---@return boolean|nil retryable
+function M.has_changed(runtime)
   if runtime.adopted < runtime.accesses then
-    return feed(flow, true)
+    return true
   end
-  return M.feed_done(flow, runtime.storage:changed())
+  local changed, code, message, retryable = runtime.storage:changed()
+  if changed == false and runtime.adopted < runtime.accesses then
+    return true
+  end
+  return changed, code, message, retryable
+end
+
+function M.look(runtime, flow)
+  return M.feed_done(flow, M.has_changed(runtime))
 end
 
 function M.load(runtime, flow)
