@@ -54,6 +54,21 @@ for _, row in ipairs((loops.all())) do
       assert.equal(dpop.field "dpop_jkt", dpop.proofs()[#proofs + 1].jkt)
     end)
 
+    it("never has the engine send a proof again by itself", function()
+      local client
+      run(1, function()
+        client = dpop.open(true, { host = loop.host })
+        dpop.log_in(client)
+        assert(client:fetch(dev.strict.app .. "/hello"))
+      end)
+      dev:fault { target = "app", kind = "close_kept", times = 3 }
+      run(3, function()
+        assert.equal(200, assert(client:fetch(dev.strict.app .. "/hello")).status)
+      end)
+      assert.is_true(dev:faults()[1].fired > 0)
+      dpop.proofs()
+    end)
+
     it("makes one key for those who need it at once", function()
       local clients = {}
       for i = 1, N do

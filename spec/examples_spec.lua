@@ -181,6 +181,17 @@ describe("the examples", function()
     assert.are.equal(before + 1, dev:token_count("client_credentials", "m2m").requests)
   end)
 
+  it("binds a session to a key, at a provider with bound access tokens and at Authgear", function()
+    for kind, where in pairs { DPoP = dev.strict, Bearer = { endpoint = dev.endpoint, app = dev.app .. "/api" } } do
+      for _ = 1, 2 do
+        local text, ok = example("dpop/bound", { AUTHGEAR_ENDPOINT = where.endpoint, XDG_DATA_HOME = dir .. "/" .. kind,
+          AUTHGEAR_CLIENT_ID = kind == "DPoP" and "strict" or "native", YOUR_SERVER_URL = where.app .. "/hello" })
+        assert.is_true(ok, text)
+        assert.are.equal("fetch\t200\nLuaSocket\t200\t" .. kind .. "\n", text)
+      end
+    end
+  end)
+
   it("opens a web application, logged in", function()
     for _ = 1, 2 do
       local text, ok = example("account/web_application", { WEB_CLIENT_ID = "webapp", WEB_URL = "http://127.0.0.1:8989/callback" })

@@ -161,11 +161,20 @@ static void fail_send(ag_flow *f, const ag_err *why)
     f->resume(f, &failed);
 }
 
+/* There is no proof to be had. */
+static void go_without(ag_flow *f, const ag_err *why)
+{
+    if (f->request.at_will)
+        f->request.proof = false;
+    else
+        fail_send(f, why);
+}
+
 static void on_key(ag_flow *f, const ag_input *in)
 {
     back_to_send(f);
     if (!in->ok)
-        fail_send(f, in->err);
+        go_without(f, in->err);
 }
 
 void ag_flow_prove(ag_flow *f, bool locked)
@@ -177,10 +186,10 @@ void ag_flow_prove(ag_flow *f, bool locked)
         if (ag_dpop_prove(&c->env, c->dpop, &f->request, &e))
             f->proved = true;
         else
-            fail_send(f, &e);
+            go_without(f, &e);
         break;
     case AG_DPOP_FAILED:
-        fail_send(f, &e);
+        go_without(f, &e);
         break;
     case AG_DPOP_NO_KEY:
         f->proof_resume = f->resume;

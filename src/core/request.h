@@ -21,6 +21,7 @@ typedef struct ag_request {
     bool keep_going;        /* once sent, the answer must be read whatever the caller does */
     bool single;            /* cannot be sent again: its body is used up by then */
     bool proof;             /* wants a proof of possession (core/dpop.h), a new one each time it is sent */
+    bool at_will;           /* and goes without where there is no key for it */
     char jkt[44];           /* the thumbprint of the key for it; "": any will do, and that of the one it was made with */
     ag_str dpop, nonce;     /* the proof as a header line, and the nonce in it (not there: none) */
     int64_t iat;            /* the time in it */

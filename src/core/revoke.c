@@ -12,6 +12,10 @@ bool ag_revoke_request(const ag_client *c, ag_view refresh_token, ag_request *ou
         return ag_fail(e, AG_E_DISCOVERY, "the server announces no revocation_endpoint");
     ag_request_reset(a, out, "POST");
     out->secret = out->fresh = true;
+    if (c->session.record.dpop_jkt.p != NULL) {     /* RFC 9449 does not ask for it, but a server may; without the key: as it is */
+        ag_request_prove(out, ag_str_view(&c->session.record.dpop_jkt));
+        out->at_will = true;
+    }
     ag_buf_init(&form, a, AG_BUF_NO_LIMIT);
     ag_form_add(&form, 0, "token", refresh_token);
     ok = ag_str_set_view(a, &out->url, ag_str_view(&c->metadata.revocation_endpoint))
