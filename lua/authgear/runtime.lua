@@ -72,7 +72,7 @@ function Unloaded.__index(part, key)
 end
 
 local function make_curl(part)
-  return require("authgear.transport.curl").new(part.options, rawget(part, "loop"))
+  return require("authgear.transport.curl").new(part.options, rawget(part, "loop"), true)
 end
 
 local function make_memory(part)

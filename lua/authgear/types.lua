@@ -22,7 +22,7 @@
 ---@field lock_timeout number|nil seconds to wait for another process's refresh (60)
 ---@field close_timeout number|nil seconds that the end of the Lua state waits for a token request that was sent from inside
 --- authgear.async, to store its answer (5)
----@field max_connections integer|nil connections kept for reuse, by calls that block (16)
+---@field max_connections integer|nil connections kept for reuse, by calls that block (16); clients with the same settings share them
 ---@field retry false|authgear.RetryOptions|nil how requests that failed in a way that passes are tried again; false: never
 ---@field max_body integer|nil bytes of an answer, decompressed (64 MiB)
 ---@field max_redirects integer|nil at most 100 (10)

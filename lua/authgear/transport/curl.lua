@@ -29,8 +29,41 @@ local function open(self, kind, make)
   return made
 end
 
+-- Pools that clients share: those of this Lua state with the same settings have one, so a hundred of them keep no more
+-- connections than one does. By their settings, and how many have each; none is held when nobody has it.
+local shared, users = setmetatable({}, { __mode = "v" }), setmetatable({}, { __mode = "k" })
+
 local function make_pool(curl, self)
-  return curl.pool(self.options)
+  if not self.shares then
+    return curl.pool(self.options)
+  end
+  local o = self.options
+  local key = ("%s\n%s\n%s\n%s"):format(tostring(o.proxy), tostring(o.no_proxy), tostring(o.ca_file), tostring(o.max_connections))
+  local pool, code, message, retryable = shared[key], nil, nil, nil
+  if not pool then
+    pool, code, message, retryable = curl.pool(o)
+    if not pool then
+      return nil, code, message, retryable
+    end
+    shared[key] = pool
+  end
+  users[pool] = (users[pool] or 0) + 1
+  return pool
+end
+
+-- Lets go of the pool; the last one ends its connections.
+local function leave_pool(self)
+  local pool = self.pool
+  self.pool = nil
+  users[pool] = users[pool] and users[pool] - 1
+  if not users[pool] or users[pool] == 0 then
+    for key, one in pairs(shared) do
+      if one == pool then
+        shared[key] = nil
+      end
+    end
+    pool:close()
+  end
 end
 
 local function make_engine(curl, self)
@@ -180,11 +213,11 @@ function Transport:prepare(req)
   return (apart and by.prepare or by.start)(by, with_defaults(self, req))
 end
 
---- Ends the kept connections. Transfers under way fail with `closed`, later ones too.
+--- Ends the kept connections, unless others share them. Transfers under way on them fail with `closed`, later ones too.
 function Transport:close()
   self.closed = true
   if self.pool then
-    self.pool:close()
+    leave_pool(self)
   end
 end
 
@@ -236,8 +269,9 @@ local M = {}
 --- Makes a transport. Loads nothing, connects to nothing.
 ---@param options authgear.transport.curl.options|nil
 ---@param loop authgear.Host|nil an adapter that waits for the engine's jobs
+---@param shares boolean|nil its connections with other transports of the same options
 ---@return authgear.transport.curl
-function M.new(options, loop)
+function M.new(options, loop, shares)
   local copy = {}
   for k, v in pairs(options or {}) do
     if OPTIONS[k] == nil then
@@ -249,7 +283,8 @@ function M.new(options, loop)
   end
   local connect_timeout = copy.connect_timeout
   copy.connect_timeout = nil
-  return setmetatable({ options = copy, connect_timeout = connect_timeout, loop = loop }, Transport)
+  return setmetatable({ options = copy, connect_timeout = connect_timeout, loop = loop, shares = shares },
+    Transport)
 end
 
 return M
