@@ -46,6 +46,28 @@ describe("a device key", function()
     client:close()
   end)
 
+  it("survives a forced end of a session whose record is damaged, or cannot be read at that moment", function()
+    local fake, medium, failing = fake_server.new {}, fake_storage.medium(), nil
+    local client = assert(authgear.new { endpoint = fake.endpoint, client_id = fake.client_id, transport = fake,
+      storage = fake_storage.new(medium, nil, function(what)
+        return what == failing
+      end) })
+    local sub = assert(client:authenticate_anonymously()).sub
+    local key = key_in(medium.records.default)
+    failing = "get"
+    local ok, err = client:logout { force = true }
+    assert.is_nil(ok)
+    assert.same({ "storage", "NO_SESSION" }, { err.code, client:session_state() })
+    failing = nil
+    assert.equal(key, key_in(medium.records.default))
+    assert.equal(sub, assert(client:authenticate_anonymously()).sub)
+    medium.records.default = "{"
+    assert(client:clear_session_state { force = true })
+    assert.equal(key, key_in(medium.records.default))
+    assert.equal(sub, assert(client:authenticate_anonymously()).sub)
+    client:close()
+  end)
+
   -- Rotated tokens that could not be stored are stored later: over a key that was made meanwhile they must not be.
   it("survives the storing of tokens that had to wait", function()
     local time = 1000

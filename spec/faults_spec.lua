@@ -31,16 +31,26 @@ end
 
 describe("a fault", function()
   local dev, storage, clock
+  local opened = {}
 
   before_each(function()
     dev = server.shared()
   end)
 
+  after_each(function()
+    while opened[1] do
+      table.remove(opened):close()
+    end
+  end)
+
   local function open(client_id, fault)
     local patience = fault and fault.patience
-    return assert(sdk.client(dev, {
+    local client, seen = assert(sdk.client(dev, {
       client_id = client_id, storage = storage, clock = clock, retry = false, timeout = patience, refresh_timeout = patience,
+      max_connections = 15, -- so that its connections are shared by nobody who outlives the case
     }))
+    opened[#opened + 1] = client
+    return client, seen
   end
 
   local function begin(client_id)

@@ -111,6 +111,19 @@ static bool is_another(const end_flow *end)
     return end->only.p != NULL && !ag_view_eq(ag_str_view(&end->only), ag_str_view(now));
 }
 
+/* What is stored cannot be told. One that is damaged or another's goes, but for keys that are known from before; one that
+ * could not be read this time stays, since it may hold keys: here the session is over all the same. */
+static void end_unread(ag_flow *f)
+{
+    const end_flow *end = (const end_flow *)f;
+    if (!f->err.retryable) {
+        delete_record(f);
+        return;
+    }
+    ag_flow_adopt_end(f, end->revoke ? AG_REASON_LOGOUT : AG_REASON_CLEAR);
+    ag_flow_give_up(f, &f->err);
+}
+
 static void on_loaded(ag_flow *f, const ag_input *in)
 {
     const end_flow *end = (const end_flow *)f;
@@ -120,7 +133,7 @@ static void on_loaded(ag_flow *f, const ag_input *in)
         else
             revoke(f);
     } else if (end->force)
-        ag_flow_want(f, AG_FX_DELETE, on_deleted);
+        end_unread(f);
     else
         ag_flow_give_up(f, &f->err);
 }

@@ -39,8 +39,9 @@ local function make_pool(curl, self)
   end
   local o = self.options
   local key = ("%s\n%s\n%s\n%s"):format(tostring(o.proxy), tostring(o.no_proxy), tostring(o.ca_file), tostring(o.max_connections))
-  local pool, code, message, retryable = shared[key], nil, nil, nil
+  local pool = shared[key]
   if not pool then
+    local code, message, retryable
     pool, code, message, retryable = curl.pool(o)
     if not pool then
       return nil, code, message, retryable
