@@ -259,7 +259,7 @@ describe("what the upstream and the page are told", function()
   end)
 
   it("is not there for a machine, as far as its token says nothing", function()
-    same_headers({ "X-Authgear-Session-Amr: ", "X-Authgear-Session-Valid: true", "X-Authgear-User-Id: user-1" }, "/jwt", bearer(made.machine.token))
+    same_headers({ "X-Authgear-Session-Valid: true", "X-Authgear-User-Id: user-1" }, "/jwt", bearer(made.machine.token))
   end)
 
   it("has no role that could be read as two", function()

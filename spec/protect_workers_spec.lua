@@ -1,7 +1,7 @@
 -- protect{} over all workers of a real nginx, against the development server: one question for many who ask, keys fetched once, what
 -- revocation, failures and killed workers do.
 -- runs-on: jit
--- takes: 20
+-- takes: 40
 -- luacheck: max line length 170
 
 local json = require "dkjson"
@@ -22,7 +22,7 @@ local function start(init, options)
         guards[name] = authgear.protect(options)
       end
     ]] .. init,
-    workers = options.workers or 4, guards = options.guards,
+    workers = options.workers or 4, guards = options.guards, level = "warn",
     server = "location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } } add_header X-Worker $pid always;" .. (options.server or ""),
     values = { endpoint = dev.endpoint, resolver = dev.resolver, host = dev.endpoint:match "//(.*)" },
   }

@@ -1,10 +1,6 @@
 /* incoming: see incoming.h. */
 #include "core/incoming.h"
 
-#include <string.h>
-
-#include "core/crypto.h"
-
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -26,7 +22,7 @@ bool ag_incoming_is_ours(ag_view name)
     return false;
 }
 
-bool ag_incoming_read(const ag_incoming_header *h, int n, ag_incoming *out)
+void ag_incoming_read(const ag_incoming_header *h, int n, const unsigned char key[16], ag_incoming *out)
 {
     int i;
     out->ours = out->authorizations = 0;
@@ -40,5 +36,6 @@ bool ag_incoming_read(const ag_incoming_header *h, int n, ag_incoming *out)
             out->ours++;
         }
     }
-    return out->at < 0 || ag_sha256(out->digest, h[out->at].value, (size_t)h[out->at].value_n);
+    if (out->at >= 0)
+        ag_siphash(key, h[out->at].value, (size_t)h[out->at].value_n, out->hash);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/bearer.h"
+#include "core/crypto.h"
 #include "core/flow_resolve.h"
 #include "core/incoming.h"
 #include "core/jwt_cache.h"
@@ -160,17 +161,21 @@ static int l_is_our_header(lua_State *L)
     return 1;
 }
 
-/* incoming_function() -> ag_incoming_read's address, and the sizes of what it takes, for LuaJIT's FFI: nginx calls it for every
- * request */
+/* incoming_function() -> ag_incoming_read's address, a key for it, and the sizes of what it takes, for LuaJIT's FFI: nginx calls it
+ * for every request */
 static int l_incoming_function(lua_State *L)
 {
-    bool (*fn)(const ag_incoming_header *h, int n, ag_incoming *out) = ag_incoming_read;
+    void (*fn)(const ag_incoming_header *h, int n, const unsigned char key[16], ag_incoming *out) = ag_incoming_read;
+    char key[16];
     void *p;
+    if (!ag_crypto_random(NULL, key, sizeof key))
+        return luaL_error(L, "no random bytes");
     memcpy(&p, &fn, sizeof p);
     lua_pushlightuserdata(L, p);
+    lua_pushlstring(L, key, sizeof key);
     lua_pushinteger(L, (lua_Integer)sizeof(ag_incoming_header));
     lua_pushinteger(L, (lua_Integer)sizeof(ag_incoming));
-    return 3;
+    return 4;
 }
 
 static const luaL_Reg functions[] = {

@@ -4,6 +4,7 @@
 local verifying = require "authgear.verify"
 
 local flight = require "authgear.openresty.flight"
+local headers = require "authgear.openresty.headers"
 
 local M = {}
 
@@ -113,7 +114,7 @@ end
 --- be used.
 ---@return boolean
 function Keys:look()
-  local now = ngx.now()
+  local now = headers.now()
   if now >= self.next_look then
     load(self)
     if self.set and now - self.fetched > verifying.MAX_AGE then

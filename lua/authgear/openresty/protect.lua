@@ -132,7 +132,7 @@ function M.protect(options)
     self.answers = answers.new(runtime, dict, id_of(options.endpoint, options.resolver_url or "", options.resolver_host or ""), options,
       options.resolver_ttl or (mode.jwt and 60 or 1), options.negative_ttl or 1)
   end
-  self.now = options.now and function() return verifying.time_of(options) end or ngx.now
+  self.now = options.now and function() return verifying.time_of(options) end or headers.now
   self.sets_headers = options.request_headers ~= false
   self.token_cookie, self.session_cookie = options.token_cookie, options.session_cookie
   self.takes_cookies = (options.token_cookie or options.session_cookie) ~= nil
@@ -285,8 +285,8 @@ local function forget_with_keys(self)
   end
 end
 
--- What is not known yet. digest: of the Authorization header; where cookies count, what they show is known by itself.
-local function decide_anew(self, digest, now)
+-- What is not known yet. header_hash: of the Authorization header; where cookies count, what they show is known by itself.
+local function decide_anew(self, header_hash, now)
   local token_cookie, session_cookie = self.token_cookie, self.session_cookie
   local authorization, cookies = ngx.var.http_authorization, self.takes_cookies and ngx.var.http_cookie or nil
   local hash, what = core.shown_key(authorization, cookies, token_cookie, session_cookie)
@@ -295,7 +295,7 @@ local function decide_anew(self, digest, now)
   elseif not hash then
     return not self.options.optional and refusal(self, nil, "missing", now) or nil
   end
-  local name = self.takes_cookies and hash or digest
+  local name = self.takes_cookies and hash or header_hash
   local one = self.takes_cookies and (self.known:get(hash, now) or self.refused:get(hash, now))
   if not one then
     local kind, text = core.shown(authorization, cookies, token_cookie, session_cookie)
@@ -313,21 +313,28 @@ local function decide(self)
   if self.keys then
     forget_with_keys(self)
   end
-  local authorizations, digest = headers.clean()
+  local authorizations, header_hash = headers.clean()
   local now = self.now()
   if authorizations == 1 and not self.takes_cookies then
-    local one = self.known:get(digest, now) or self.refused:get(digest, now)
+    local one = self.known:get(header_hash, now) or self.refused:get(header_hash, now)
     if one then
       return one
     end
   elseif authorizations > 1 then
     return refusal(self, "invalid_request", "doubled", now)
   end
-  return decide_anew(self, digest, now)
+  return decide_anew(self, header_hash, now)
 end
 
+local has_clone, clone = pcall(require, "table.clone") -- LuaJIT as OpenResty has it: without a loop, which could not be compiled
+
 local function copy_list(list)
-  local copy = {}
+  local copy
+  if has_clone then
+    copy = clone(list)
+    return copy
+  end
+  copy = {}
   for i = 1, #list do
     copy[i] = list[i]
   end
