@@ -5,23 +5,28 @@ local nginx = require "spec.support.nginx"
 local protected = require "spec.support.protected"
 local server = require "spec.support.server"
 
-local MODULE_LINES = "load_module [^\n]+\n"
-local UPSTREAM = "server { listen 127.0.0.1:%d; location / { content_by_lua_block { ngx.print(ngx.req.raw_header()) } } }"
-
--- The file as a template of nginx.start's: what differs here is put in at its edges.
-local function template(name, upstream)
+-- A copy of the file whose application is the one that the spec has started.
+local function copy_of(name, dir, port)
   local text = assert(files.read("examples/openresty/" .. name))
-  assert.truthy(select(2, text:gsub("\n", "")) < 41, name .. " is short")
-  text = text:gsub(MODULE_LINES, ""):gsub("env ENDPOINT;", "env ENDPOINT=${endpoint};"):gsub("127%.0%.0%.1:8000", "127.0.0.1:${port}")
-  text = text:gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. upstream)
-  text = text:gsub("http {", function()
-    return "http { access_log off; lua_package_path '${lua_path}'; lua_package_cpath '${lua_cpath}';" .. UPSTREAM:format(upstream)
-  end, 1)
-  return "${modules}\ndaemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/error.log info; ${user}\n" .. text
+  assert.truthy(select(2, text:gsub("\n", "")) < 40, name .. " is short")
+  local path = dir .. "/" .. name
+  files.write(path, (text:gsub("127%.0%.0%.1:9000", "127.0.0.1:" .. port)))
+  return path
 end
 
 describe("the example", function()
-  local dev, n, session
+  local dev, n, application, dir, session
+
+  setup(function()
+    dir = files.temp_dir(true)
+    application = nginx.start { level = "warn",
+      server = "location / { content_by_lua_block { ngx.print(ngx.req.raw_header()) } }" }
+  end)
+
+  teardown(function()
+    application:stop()
+    files.remove(dir)
+  end)
 
   before_each(function()
     dev = server.shared()
@@ -35,7 +40,7 @@ describe("the example", function()
   end)
 
   local function start(name)
-    n = nginx.start { template = template(name, nginx.free_port()), values = { endpoint = dev.endpoint } }
+    n = nginx.start { example = copy_of(name, dir, application.port), env = { AUTHGEAR_ENDPOINT = dev.endpoint } }
   end
 
   local function ask(path, ...)
