@@ -385,6 +385,10 @@ describe("the command-line tool", function()
       assert.is_nil(files.read(path .. ".short"))
       local _, err = run(1, { "fetch", "-o", home.dir .. "/no/such/place", dev.app .. "/api/hello" })
       assert.truthy(err:find("cannot write", 1, true), err)
+      run(0, { "fetch", "-o", path .. ".empty", dev.app .. "/api/bytes?b64=" })
+      assert.equal("", files.read(path .. ".empty"))
+      run(4, { "fetch", "-f", "-o", path .. ".none", dev.app .. "/api/status/404" })
+      assert.is_nil(files.read(path .. ".none"))
       assert.equal(300000, #run(0, { "fetch", "-o", "-", dev.app .. "/api/big?n=300000" }))
     end)
 
@@ -398,6 +402,25 @@ describe("the command-line tool", function()
       run(0, { "fetch", "--fail", dev.app .. "/api/hello" })
       out = run(0, { "fetch", "-i", "--max-redirects", "0", dev.app .. "/api/redirect/302?n=1" })
       assert.matches("^HTTP/1%.1 302\n", out)
+    end)
+
+    it("and lets no server move the cursor", function()
+      dev:fault { target = "userinfo", kind = "answer", status = 400, headers = { ["Content-Type"] = "application/json" },
+        body = '{"error":"x","error_description":"\\u001b[2Jgone"}' }
+      local status, out, err = home:run { "userinfo" }
+      assert.is_true(status ~= 0)
+      assert.is_nil((out .. err):find("\27", 1, true))
+      dev:reset()
+      local user = canary.text "name"
+      dev:control("/users", { name = user, claims = { email = "a\27[2J@example.com" } })
+      dev:login { user = user }
+      local running = home:start { "login", "--console" }
+      local url = running:hear "\n  (http%S+)\n"
+      running:say(dev:visit(url).location .. "\n")
+      status, out = running:wait()
+      assert.equal(0, status)
+      assert.is_nil(out:find("\27", 1, true))
+      assert.is_nil(run(0, { "userinfo" }):find("\27", 1, true))
     end)
 
     it("bytes as they are into a pipe", function()

@@ -86,6 +86,12 @@ end
 --- The body is complete. True, or nil and what is wrong.
 function Writer:finish()
   local ok, why = true, nil
+  if self.path and not self.file then
+    ok, why = self:write "" -- an empty body makes an empty file
+    if not ok then
+      return nil, why
+    end
+  end
   if self.file then
     ok, why = self.file:close()
     self.file = nil

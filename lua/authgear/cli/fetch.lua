@@ -1,6 +1,7 @@
 --- authgear fetch: a request with a fresh access token, and its answer. Must never print the token: what is shown of the
 -- request is nothing.
 local body = require "authgear.cli.body"
+local clean = require("authgear.cli.screen").clean
 
 local M = {
   summary = "send a request with a fresh access token",
@@ -78,7 +79,7 @@ local function head_of(response)
   for i, name in ipairs(names) do
     lines[i] = name .. ": " .. response.headers[name]:gsub("\n", "\n" .. name .. ": ")
   end
-  return ("HTTP/%s %d\n%s\n\n"):format(response.http_version or "?", response.status, table.concat(lines, "\n"))
+  return clean(("HTTP/%s %d\n%s\n\n"):format(response.http_version or "?", response.status, table.concat(lines, "\n")))
 end
 
 local function print_json(screen, response)
@@ -102,20 +103,22 @@ local function judge(context, client, response, options)
 end
 
 local function show(context, client, response, writer, options)
-  local fails = options.fail and response.status >= 400
+  if options.fail and response.status >= 400 then
+    return judge(context, client, response, options)
+  end
   local ok, why = true, nil
-  if not fails and context.screen.json then
+  if context.screen.json then
     print_json(context.screen, response)
-  elseif not fails then
+  else
     if options.include or options.head then
       context.screen:write(head_of(response))
     end
     if response.body then
       ok, why = writer:write(response.body)
     end
-  end
-  if ok then
-    ok, why = writer:finish()
+    if ok then
+      ok, why = writer:finish()
+    end
   end
   if not ok then
     return context:fail { code = "output", message = why }

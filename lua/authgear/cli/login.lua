@@ -1,4 +1,6 @@
 --- authgear login. Must never print what was pasted.
+local clean = require("authgear.cli.screen").clean
+
 local M = {
   summary = "log in, with the browser or, where there is none, by pasting",
   usage = "[OPTIONS]",
@@ -59,7 +61,7 @@ function M.run(context, options)
     context.screen:value(user.raw)
   else
     local name = user.preferred_username or user.email or user.name
-    context.screen:line("Logged in as ", name and name .. " (" .. user.sub .. ")" or user.sub, ".")
+    context.screen:line(clean("Logged in as " .. (name and name .. " (" .. user.sub .. ")" or user.sub) .. "."))
   end
 end
 

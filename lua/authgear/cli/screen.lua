@@ -51,6 +51,12 @@ function Screen:read(format)
   return line
 end
 
+--- A text from elsewhere for the screen: without what could move its cursor or worse.
+---@return string
+function M.clean(text)
+  return (text:gsub("[%z\1-\8\11-\31\127]", "?"))
+end
+
 --- Standard output, as it is.
 function Screen:write(...)
   put(self.out, table.concat { ... })
@@ -91,7 +97,7 @@ function Screen:problem(err, hint)
     put(self.err, core.json_encode { error = { code = err.code, message = err.message, retryable = err.retryable or false,
       oauth_error = err.oauth_error, status = err.status, hint = hint } } .. "\n")
   else
-    put(self.err, "authgear: " .. words_of(err) .. "\n" .. (hint and "  " .. hint .. "\n" or ""))
+    put(self.err, "authgear: " .. M.clean(words_of(err)) .. "\n" .. (hint and "  " .. hint .. "\n" or ""))
   end
 end
 

@@ -138,7 +138,8 @@ function M.read(options)
   if not section then
     return nil, err
   end
-  local settings = { profile = profile, client_secret = os.getenv "AUTHGEAR_CLIENT_SECRET" }
+  local settings, secret = { profile = profile }, os.getenv "AUTHGEAR_CLIENT_SECRET"
+  settings.client_secret = secret ~= "" and secret or nil
   for key, variable in pairs(M.KEYS) do
     local value = os.getenv(variable)
     settings[key] = options[key] or (value ~= "" and value) or section[key]
