@@ -6,6 +6,7 @@ local authgear = require "authgear"
 local dpop = require "spec.support.dpop"
 local loops = require "spec.support.loops"
 local protect = require "authgear.protect"
+local task_world = require "spec.support.task_world"
 
 local N = 12
 
@@ -110,5 +111,35 @@ describe("a program that is not asynchronous, DPoP", function()
     assert.equal(200, assert(client:fetch(dev.strict.app .. "/hello")).status)
     assert.equal(200, assert(handle:wait()).status)
     dpop.proofs()
+  end)
+end)
+
+describe("in a host where everything yields, DPoP", function()
+  local function start(world)
+    return world.client:start_authentication { redirect_uri = world.server.redirect_uri }
+  end
+
+  it("leaves no lock behind with a caller who is thrown away while the key is made", function()
+    local steps, done = 0, false
+    while not done do
+      steps = steps + 1
+      local world, n = task_world.new { dpop = true }, 0
+      local caller = world:go(function()
+        return start(world)
+      end)
+      world.host:run(function(host)
+        n = n + 1
+        if n == steps then
+          host:drop(caller)
+        end
+      end)
+      done = n < steps -- it was over before
+      assert.is_nil(world.medium.owner, "dropped after " .. steps .. " steps: the lock is held")
+      local request = assert(world:in_task(function()
+        return start(world)
+      end))
+      assert.matches("[?&]dpop_jkt=", request.url)
+    end
+    assert.is_true(steps > 10)
   end)
 end)

@@ -3,7 +3,6 @@
 local check = require "authgear.check"
 local core = require "authgear.core"
 local current = require "authgear.current"
-local driver = require "authgear.driver"
 local errors = require "authgear.errors"
 local kinds = require "authgear.kinds"
 local protect = require "authgear.protect"
@@ -70,7 +69,7 @@ function M.begin(runtime, kind, options)
   if not flow then
     return nil, errors.new(code, message, retryable)
   end
-  local ok, err = driver.run(runtime, flow, {})
+  local ok, err = tasks.run(runtime, flow, {}) -- with DPoP it may have to make the key, and takes the lock for that
   if not ok then
     return nil, err
   end
