@@ -17,7 +17,7 @@ read_globals = {
 files["lua/authgear/openresty"] = { globals = { "ngx" } }
 files["lua/authgear/openresty.lua"] = { read_globals = { "ngx" } }
 files["spec/support/cosocket_http.lua"] = { read_globals = { "ngx" } }
-files["bench/nginx"] = { std = "luajit", read_globals = { "ngx" } }
+files["bench/nginx"] = { std = "luajit", globals = { "ngx" } }
 files["examples/love"] = { std = "luajit+love" }
 files["lua/authgear/types.lua"] = { ignore = { "authgear", "21.", "5.." } } -- nothing in it runs
 files["spec"] = { std = "min+busted" }

@@ -16,7 +16,7 @@ include mk/config.mk
 include mk/build.mk
 include mk/install.mk
 
-.PHONY: all-lua test-modules deps demo test bench lint sanitize soak clean help
+.PHONY: all-lua test-modules deps demo test bench bench-nginx lint sanitize soak clean help
 
 all-lua: $(VERSIONS:%=lua-%)
 
@@ -42,6 +42,11 @@ bench:
 	+$(MAKE) --no-print-directory all-lua
 	scripts/bench
 
+bench-nginx:
+	scripts/install-deps build bench
+	+$(MAKE) --no-print-directory lua-jit
+	BENCH="$(wildcard bench/nginx/*.lua)" scripts/bench
+
 lint:
 	scripts/install-deps build lint
 	scripts/lint
@@ -65,6 +70,7 @@ help:
 	@echo 'make demo            log in, stay logged in, call a server: a story to read'
 	@echo 'make test            installs what is missing, builds, runs every spec on every Lua'
 	@echo 'make bench           speed and size, as ratios, in a table'
+	@echo 'make bench-nginx     the same inside nginx, beside a client on cosockets and proxy_pass'
 	@echo 'make lint            strict C builds, luacheck, the laws about files and includes'
 	@echo 'make sanitize        the specs under ASan, UBSan and valgrind'
 	@echo 'make soak            the specs at length'

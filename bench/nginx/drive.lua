@@ -24,17 +24,15 @@ function clients.sdk()
   local client = require("bench.session").client(token, { host = require "authgear.openresty.host", proxy = "",
     ca_file = os.getenv "BENCH_CA" or nil })
   return function(url)
-    local response, err = client:fetch(url)
-    return response and #response.body, err
+    return client:fetch(url)
   end
 end
 
 function clients.cosocket()
   local http = require "spec.support.cosocket_http"
   return function(url)
-    local response, err = http.new():request_uri(url, { headers = { Authorization = "Bearer " .. token,
-      Accept = "*/*", ["User-Agent"] = "bench" } })
-    return response and #response.body, err
+    return http.new():request_uri(url, { headers = { Authorization = "Bearer " .. token, Accept = "*/*",
+      ["User-Agent"] = "bench" } })
   end
 end
 
@@ -45,7 +43,19 @@ local function client(kind)
   return made[kind]
 end
 
-local M = { client = client }
+local M = {}
+
+--- Answers a request with what an upstream says, asked by that client.
+function M.answer(kind, url)
+  local response = assert(client(kind)(url))
+  ngx.header["Content-Type"], ngx.header["Content-Length"] = "application/json", #response.body
+  ngx.print(response.body)
+end
+
+--- CPU seconds so far: of the event loop, and of the whole worker.
+function M.cpu()
+  return ("%.9g %.9g"):format(clock(THREAD), clock(PROCESS))
+end
 
 --- Sends `count` requests, `at_once` at a time: "rate p50 p99 loop process bytes" (a second, seconds, CPU seconds a request).
 function M.run(kind, url, at_once, count)
@@ -55,8 +65,8 @@ function M.run(kind, url, at_once, count)
     while left > 0 do
       left = left - 1
       local began = clock(MONOTONIC)
-      local n = assert(fetch(url)) -- others go on meanwhile
-      bytes = bytes + n
+      local response = assert(fetch(url)) -- others go on meanwhile
+      bytes = bytes + #response.body
       times[#times + 1] = clock(MONOTONIC) - began
     end
   end

@@ -1,7 +1,8 @@
 -- runs-on: jit
 -- fetch in the light threads of one nginx worker, beside an ordinary HTTP/1.1 client on cosockets that keeps its connections
 -- (spec/support/cosocket_http.lua): requests a second, the slowest in a hundred, and what the event loop spends on each. The
--- other side is an nginx too. Interleaved rounds, medians of the ratios of neighbours.
+-- other side is an nginx too. Interleaved rounds, medians of the ratios of neighbours. And the same two as gateways, which answer
+-- with what they have fetched, beside nginx's own proxy_pass.
 -- Usage: fetch.lua [ROUNDS [SECONDS-PER-TURN]]
 local nginx = require "spec.support.nginx"
 local support = require "bench.support"
@@ -44,6 +45,25 @@ local function start_client(cert)
       ngx.status = ok and 200 or 500
       ngx.print(said)
     ]] } }
+end
+
+local GATEWAY = [[
+  keepalive_requests 1000000000;
+  location = /proxy_pass {
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Authorization "Bearer ${token}";
+    proxy_pass http://upstream/200;
+  }
+  location = /fetch { content_by_lua_block { require("bench.nginx.drive").answer("sdk", "${url}/200") } }
+  location = /cosocket { content_by_lua_block { require("bench.nginx.drive").answer("cosocket", "${url}/200") } }
+  location = /cpu { content_by_lua_block { ngx.print(require("bench.nginx.drive").cpu()) } }
+]]
+
+local function start_gateway(url)
+  return nginx.start { level = "error", server = GATEWAY, http = "lua_socket_pool_size 256; upstream upstream { server "
+    .. url:match "//(.*)$" .. "; keepalive 256; } init_by_lua_block { require 'authgear.openresty' }",
+    values = { url = url, token = require("bench.session").token() } }
 end
 
 local NAMES = { "rate", "p50", "p99", "loop", "process", "bytes" }
@@ -96,6 +116,38 @@ local function cell(client, url, at_once)
   return medians(all.sdk), medians(all.cosocket), medians(ratios)
 end
 
+local function cpu(gateway)
+  local loop, process = gateway:get("/cpu").body:match "(%S+) (%S+)"
+  return tonumber(loop), tonumber(process)
+end
+
+-- Gateways, 64 requests at once by the client on cosockets.
+local function gateways(client, gateway)
+  local kinds, all = { "proxy_pass", "fetch", "cosocket" }, {}
+  for _, kind in ipairs(kinds) do
+    measure(client, "cosocket", gateway.url .. "/" .. kind, 64, 400)
+    all[kind] = { rate = {}, loop = {}, process = {} }
+  end
+  for _ = 1, ROUNDS do
+    for _, kind in ipairs(kinds) do
+      local loop, process = cpu(gateway)
+      local figures = measure(client, "cosocket", gateway.url .. "/" .. kind, 64, 3000)
+      local loop_now, process_now = cpu(gateway)
+      table.insert(all[kind].rate, figures.rate)
+      table.insert(all[kind].loop, (loop_now - loop) / 3000 * 1e6)
+      table.insert(all[kind].process, (process_now - process) / 3000 * 1e6)
+    end
+  end
+  local rows = { { "gateway, http, 200 bytes, 64 at once", "requests/s", "of proxy_pass", "loop us", "process us" } }
+  local most = support.median(all.proxy_pass.rate)
+  for _, kind in ipairs(kinds) do
+    local rate = support.median(all[kind].rate)
+    rows[#rows + 1] = { kind, ("%.0f"):format(rate), ("%.2f"):format(rate / most),
+      ("%.1f"):format(support.median(all[kind].loop)), ("%.1f"):format(support.median(all[kind].process)) }
+  end
+  support.table(rows)
+end
+
 support.run(function()
   local cert, key = certificate()
   local upstream, urls = start_upstream(cert, key)
@@ -121,6 +173,9 @@ support.run(function()
   support.bound("requests a second, ratio in the worst cell", worst.rate, "%.2f", 1, worst.rate >= 1)
   support.bound("p99, ratio in the worst cell", worst.p99, "%.2f", 1.2)
   support.bound("event loop's CPU time a request, ratio in the worst cell", worst.loop, "%.2f", 0.5)
+  local gateway = start_gateway(urls.http)
+  gateways(client, gateway)
+  gateway:stop()
   client:stop()
   upstream:stop()
 end)

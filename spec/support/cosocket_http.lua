@@ -18,22 +18,13 @@ function http:set_timeout(milliseconds)
   self.timeout = milliseconds
 end
 
-local parsed = {} -- URLs by their text: programs ask the same ones over and over
-
 local function parse(url)
-  local known = parsed[url]
-  if known then
-    return known
-  end
   local scheme, host, port, path = url:match "^(https?)://([^/:?#]+):?(%d*)([^#]*)"
   if not scheme then
     return nil, "bad URL"
   end
-  known = { scheme = scheme, host = host, port = tonumber(port) or (scheme == "https" and 443 or 80),
-    path = path:sub(1, 1) == "/" and path or "/" .. path }
-  known.authority = port == "" and host or host .. ":" .. port
-  parsed[url] = known
-  return known
+  return { scheme = scheme, host = host, port = tonumber(port) or (scheme == "https" and 443 or 80),
+    path = path:sub(1, 1) == "/" and path or "/" .. path, authority = port == "" and host or host .. ":" .. port }
 end
 
 local function connect(self, to, options)
