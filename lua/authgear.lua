@@ -12,14 +12,6 @@ local default = clients.new()
 
 local Client = clients.Client
 
-for name, method in pairs(Client) do
-  if type(method) == "function" and name:sub(1, 2) ~= "__" then
-    authgear[name] = function(...)
-      return Client[name](default, ...)
-    end
-  end
-end
-
 -- The two that are called all the time, without the detour.
 local refresh_if_needed = Client.refresh_access_token_if_needed
 
@@ -51,12 +43,24 @@ local LATER = {
   doctor = "authgear.doctor", update = "authgear.async", all = "authgear.async", sleep = "authgear.async",
 }
 
-for name, module in pairs(LATER) do
-  authgear[name] = function(...)
-    authgear[name] = require(module)[name]
-    return authgear[name](...)
+-- What a name means that has not been asked for yet: one of those, or a client's function for the default client.
+local function find(name)
+  if LATER[name] then
+    return require(LATER[name])[name]
+  elseif type(name) == "string" and name:sub(1, 1) ~= "_" and Client[name] then
+    return function(...)
+      return Client[name](default, ...)
+    end
   end
 end
+
+setmetatable(authgear, { __index = function(_, name)
+  local found = find(name)
+  if found ~= nil then
+    authgear[name] = found
+  end
+  return found
+end })
 
 --- pcall across which a task may wait, on every Lua (Lua 5.1's own can't).
 ---@param fn function

@@ -22,14 +22,7 @@ local function face()
 end
 
 local function public_functions()
-  local names = {}
-  for name, value in pairs(clients.Client) do
-    if type(value) == "function" and name:sub(1, 1) ~= "_" then
-      names[#names + 1] = name
-    end
-  end
-  table.sort(names)
-  return names
+  return clients.names()
 end
 
 -- The comment block right above a method.
@@ -103,6 +96,20 @@ describe("the face", function()
     for _, name in ipairs(public_functions()) do
       assert.is_function(authgear[name], name)
     end
+  end)
+
+  it("is read only as far as it is needed, and is what it was", function()
+    local Client = clients.Client
+    for _, name in ipairs(public_functions()) do
+      assert.is_function(Client[name], name)
+      assert.equal(Client[name], rawget(Client, name))
+      assert.equal(authgear[name], rawget(authgear, name))
+    end
+    assert.is_nil(Client.nothing)
+    assert.is_nil(Client._nothing)
+    assert.is_nil(authgear.nothing)
+    assert.is_nil(authgear.__index)
+    assert.is_nil(authgear[1])
   end)
 
   it("annotates each: what it does, what it takes, what it gives", function()

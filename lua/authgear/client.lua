@@ -136,7 +136,7 @@ end
 Client.__close = Client.close
 
 -- Compiling is most of what a start costs, so what a program that only asks whether somebody is logged in does not call
--- stands in files of its own, each read with the first of its calls. Each is a method of its own from then on.
+-- stands in files of its own, each read when one of its calls is first asked for. They are in Client from then on.
 local LATER = {
   client_calls = {
     "authorization_header", "refresh_access_token", "fetch", "authenticate", "start_authentication", "finish_authentication",
@@ -160,16 +160,38 @@ local LATER = {
   },
 }
 
+local FILE_OF = {}
 for file, names in pairs(LATER) do
-  for _, name in ipairs(names) do
-    Client[name] = function(...)
-      require("authgear." .. file)
-      return Client[name](...)
-    end
+  for i = 1, #names do
+    FILE_OF[names[i]] = file
   end
 end
 
+setmetatable(Client, { __index = function(_, name)
+  local file = FILE_OF[name]
+  if file then
+    require("authgear." .. file)
+    return rawget(Client, name)
+  end
+end })
+
 local M = { Client = Client, not_configured = not_configured, refresh = refresh }
+
+--- The names of all calls, those of files that were not read yet included.
+---@return string[]
+function M.names()
+  local names = {}
+  for name in pairs(FILE_OF) do
+    names[#names + 1] = name
+  end
+  for name in pairs(Client) do
+    if not FILE_OF[name] and name:sub(1, 1) ~= "_" then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
 
 --- A client that is not configured yet.
 ---@return authgear.Client
