@@ -191,6 +191,33 @@ describe("client_credentials, at the development server,", function()
     files.remove(dir)
   end)
 
+  it("asks once for all processes that start at the same moment", function()
+    local dir, children = sdk.temp_dir(), {}
+    dev:fault { target = "token", kind = "slow", ms = 200, when = "after", times = 1 }
+    for i = 1, 4 do
+      children[i] = files.child(([[
+        local authgear = require "authgear"
+        local client = assert(authgear.new { endpoint = %q, client_id = "m2m", client_secret = "m2msecret", proxy = "",
+          storage = authgear.storage.file { dir = %q } })
+        say "ready"
+        hear()
+        say(assert(client:client_credentials { resource = %q }):access_token())
+      ]]):format(dev.endpoint, dir, TWO))
+      assert.equal("ready", children[i]:hear())
+    end
+    local token
+    for _, child in ipairs(children) do
+      child:say "go"
+    end
+    for _, child in ipairs(children) do
+      local one = child:hear()
+      token = token or one
+      assert.equal(token, one)
+    end
+    assert.equal(1, requests())
+    files.remove(dir)
+  end)
+
   it("takes part in nothing once the client is closed", function()
     local machine = assert(new():client_credentials { resource = TWO })
     client:close()

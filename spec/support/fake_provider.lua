@@ -104,6 +104,7 @@ end
 
 local SETTINGS = "urn:authgear:params:oauth:grant-type:settings-action"
 local ID_TOKEN = "urn:authgear:params:oauth:grant-type:id-token"
+local ANONYMOUS = "urn:authgear:params:oauth:grant-type:anonymous-request"
 local EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 -- What else the token endpoint gives, by grant; nil: it refuses.
@@ -147,7 +148,32 @@ grants[EXCHANGE] = function(self, form)
   end
 end
 
+function grants.client_credentials(self)
+  return { access_token = self:secret "machine token", token_type = self.token_type, expires_in = self.lifetime }
+end
+
+grants[ANONYMOUS] = function(self, form)
+  self.on_secret("signature of the device key", form.jwt:match "[^.]+$")
+  self.nonce = nil
+  return form.jwt:find("..", 1, true) == nil and self:tokens() or nil
+end
+
 local default = {}
+
+function default.challenge() -- no secret: it serves once, and nobody without the key
+  return fake.json(200, { result = { token = "challenge" } })
+end
+
+function default.anonymous_signup(_, self)
+  self.nonce = nil
+  local tokens = self:tokens()
+  tokens.id_token = nil
+  return fake.json(200, { result = tokens })
+end
+
+function default.promotion_code(_, self)
+  return fake.json(200, { result = { promotion_code = self:secret "promotion code" } })
+end
 
 function default.discovery()
   return fake.json(200, fake.metadata())
@@ -174,7 +200,7 @@ end
 local function has_token(self, request)
   local shown = request.headers.Authorization
   return shown ~= nil and (shown == self.token_type .. " " .. tostring(self["access token"])
-    or shown == self.token_type .. " " .. tostring(self.older))
+    or shown == self.token_type .. " " .. tostring(self.older) or shown == self.token_type .. " " .. tostring(self["machine token"]))
 end
 
 function default.userinfo(request, self)
@@ -192,6 +218,8 @@ end
 local PATHS = {
   ["/.well-known/openid-configuration"] = "discovery", ["/oauth2/token"] = "token", ["/oauth2/userinfo"] = "userinfo",
   ["/oauth2/revoke"] = "revoke", ["/oauth2/app_session_token"] = "app_session",
+  ["/oauth2/challenge"] = "challenge", ["/api/anonymous_user/signup"] = "anonymous_signup",
+  ["/api/anonymous_user/promotion_code"] = "promotion_code",
 }
 
 function fake.target(url)

@@ -113,6 +113,29 @@ tour.OPERATIONS = {
     s.provider.ahead = 4000
     return s.client:wrap(function() return { status = 401 } end)()
   end },
+  machine = { logged_out = true, run = function(s)
+    local machine, err = s.client:client_credentials { resource = "https://api.example" }
+    if not machine then
+      return nil, err
+    end
+    s.provider["machine token"] = nil -- refused, and got anew
+    return machine:fetch(fake.APP .. "/me")
+  end },
+  anonymous = { logged_out = true, run = function(s)
+    local info, err = s.client:authenticate_anonymously { key = true }
+    s.watch:plant("device key", assert(s.storage.record:match '"anonymous_key":"([^"]+)"'))
+    return info, err
+  end },
+  anonymous_without_key = { logged_out = true, run = function(s)
+    return s.client:authenticate_anonymously { key = false }
+  end },
+  promotion = { run = function(s)
+    local request, err = s.client:start_promotion { redirect_uri = fake.REDIRECT_URI }
+    if not request then
+      return nil, err
+    end
+    return s.client:finish_promotion(s.provider:callback(request))
+  end },
   logout = { run = function(s) return s.client:logout() end },
   forced_logout = { run = function(s) return s.client:logout { force = true } end },
   clear = { run = function(s) return s.client:clear_session_state() end },
@@ -178,7 +201,7 @@ function tour.each_operation(change, options)
   return failures
 end
 
-local TARGETS = { "discovery", "token", "userinfo", "revoke", "app" }
+local TARGETS = { "discovery", "token", "userinfo", "revoke", "app", "challenge", "anonymous_signup", "promotion_code" }
 
 --- Has `answer(secrets, request)` stand in for every answer of one server after the other.
 function tour.each_target(answer, options)

@@ -221,7 +221,9 @@ void ag_client_withhold(const ag_client *c, ag_err *e)
     const ag_login *l;
     withhold_all(e, secrets, sizeof secrets / sizeof secrets[0]);
     for (l = c->logins; l != NULL; l = l->next) {
-        const ag_view of_login[] = { ag_view_of(l->state), ag_view_of(l->verifier), ag_view_of(l->nonce), { NULL, 0 } };
+        const ag_view of_login[] = {
+            ag_view_of(l->state), ag_view_of(l->verifier), ag_view_of(l->nonce), ag_str_view(&l->secret), { NULL, 0 }
+        };
         ag_err_withhold(e, of_login);
     }
 }

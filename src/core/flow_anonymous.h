@@ -11,7 +11,8 @@ ag_flow *ag_anonymous_flow(ag_client *c, bool with_key);
 /* Once done; borrowed, NULL: nobody could say. partial: of the ID token, not user info. */
 const ag_json *ag_anonymous_claims(const ag_flow *f, bool *partial);
 
-/* Puts the login_hint of a promotion into *hint, and who is promoted into *sub; both are the parent's and outlive it. */
-ag_flow *ag_promotion_flow(ag_client *c, ag_str *hint, ag_str *sub);
+/* Puts the login_hint of a promotion into *hint, the code or JWT in it into *secret, and who is promoted into *sub; all are
+ * the parent's and outlive it. */
+ag_flow *ag_promotion_flow(ag_client *c, ag_str *hint, ag_str *secret, ag_str *sub);
 
 #endif

@@ -33,6 +33,7 @@ static void withhold_own(finish_flow *x, ag_err *e)
     const ag_record *r = &x->record;
     const ag_view secrets[] = {
         ag_str_view(&x->code), ag_view_of(x->login->state), ag_view_of(x->login->verifier), ag_view_of(x->login->nonce),
+        ag_str_view(&x->login->secret),
         ag_str_view(&r->access_token), ag_str_view(&r->refresh_token), ag_str_view(&r->id_token), ag_str_view(&r->device_secret)
     };
     size_t i;

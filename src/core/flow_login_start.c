@@ -19,6 +19,7 @@ typedef struct start_flow {
     ag_str params[AG_PARAM_COUNT];
     double max_age_s;
     ag_str sub;                 /* whose session it is about; not there: nobody's */
+    ag_str secret;              /* of a promotion's hint */
     char state[AG_RANDOM_TEXT_LEN + 1];
 } start_flow;
 
@@ -78,6 +79,7 @@ static ag_login *make_login(start_flow *s)
         return NULL;
     l->max_age_s = s->max_age_s;
     if (ag_str_set_view(&env->alloc, &l->sub, ag_str_view(&s->sub))
+            && ag_str_set_view(&env->alloc, &l->secret, ag_str_view(&s->secret))
             && ag_str_set_view(&env->alloc, &l->action, ag_str_view(&s->params[AG_PARAM_SETTINGS_ACTION])))
         return l;
     (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
@@ -196,7 +198,7 @@ static void on_loaded(ag_flow *f, const ag_input *in)
     } else if (of_session && s->kind != AG_AUTHZ_REAUTHENTICATION) {
         ag_flow_call(f, ag_app_session_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT]), on_hint);
     } else if (s->kind == AG_AUTHZ_PROMOTION) {
-        ag_flow_call(f, ag_promotion_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT], &s->sub), on_hint);
+        ag_flow_call(f, ag_promotion_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT], &s->secret, &s->sub), on_hint);
     } else {
         go_on(s);
     }
@@ -214,6 +216,7 @@ static void free_start(ag_flow *f)
     size_t i;
     ag_str_free(a, &s->redirect_uri);
     ag_str_free(a, &s->sub);
+    ag_str_free(a, &s->secret);
     for (i = 0; i < AG_PARAM_COUNT; i++)
         ag_str_free(a, &s->params[i]);
 }

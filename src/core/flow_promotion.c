@@ -9,7 +9,7 @@
 
 typedef struct promotion_flow {
     ag_flow base;
-    ag_str *hint, *sub;         /* borrowed */
+    ag_str *hint, *secret, *sub;        /* borrowed */
     ag_str sent;                /* the refresh token that a code was asked for with */
     ag_str jwt, key_id;
     ag_flow *asking;            /* borrowed: the child that asks for user info */
@@ -24,7 +24,8 @@ static void fail_memory(ag_flow *f)
 static void finish(promotion_flow *p, const char *name, const ag_str *value)
 {
     ag_flow *f = &p->base;
-    if (ag_anonymous_hint(&f->client->env.alloc, name, ag_str_view(value), p->hint))
+    const ag_alloc *a = &f->client->env.alloc;
+    if (ag_anonymous_hint(a, name, ag_str_view(value), p->hint) && ag_str_set_view(a, p->secret, ag_str_view(value)))
         ag_flow_done(f);
     else
         fail_memory(f);
@@ -115,13 +116,14 @@ static void free_promotion(ag_flow *f)
     ag_str_free(a, &p->key_id);
 }
 
-ag_flow *ag_promotion_flow(ag_client *c, ag_str *hint, ag_str *sub)
+ag_flow *ag_promotion_flow(ag_client *c, ag_str *hint, ag_str *secret, ag_str *sub)
 {
     static const ag_flow_type type = { sizeof(promotion_flow), start_promotion, free_promotion };
     promotion_flow *p = (promotion_flow *)ag_flow_new(c, &type);
     if (p == NULL)
         return NULL;
     p->hint = hint;
+    p->secret = secret;
     p->sub = sub;
     return &p->base;
 }

@@ -32,6 +32,7 @@ void ag_login_free(const ag_alloc *a, ag_login *l)
     ag_str_free(a, &l->redirect_uri);
     ag_str_free(a, &l->sub);
     ag_str_free(a, &l->action);
+    ag_str_free(a, &l->secret);
     ag_free_wiped(a, l, sizeof *l);
 }
 
