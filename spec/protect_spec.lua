@@ -94,7 +94,8 @@ setup(function()
   local files = require "spec.support.files"
   local dir = files.temp_dir(true)
   files.write(dir .. "/jwks.json", batch:jwks { "rsa", "rsa2", "p256", "p384", "p521", "ed", "k256", "ed448" })
-  n = protected.start { init = INIT, guards = GUARDS, values = { files = dir }, workers = 2, server = [[
+  local values = { files = dir }
+  n = protected.start { init = INIT, guards = GUARDS, values = values, workers = 2, server = [[
     location /ctx { access_by_lua_block { guards.jwt() } content_by_lua_block {
       local me = ngx.ctx.authgear
       ngx.print(require("dkjson").encode(me))
@@ -109,6 +110,7 @@ setup(function()
     location /rewritten { rewrite_by_lua_block { guards.jwt() } content_by_lua_block { ngx.print(ngx.ctx.authgear.user_id) } }
     location /twice { access_by_lua_block { guards.jwt() guards.jwt() } proxy_pass http://127.0.0.1:${upstream}; }
   ]] }
+  n.values = values
 end)
 
 teardown(function()
@@ -245,6 +247,28 @@ describe("smuggled headers", function()
     for _, name in ipairs { "X-Auth", "X-Authge", "Authgear-User-Id", "Y-Authgear-User-Id", "X-1Authgear", "X-Author", "X-Real-Ip" } do
       assert.truthy(ask("/jwt", bearer(), name .. ": kept").body:find(name .. ": kept", 1, true), name)
     end
+  end)
+end)
+
+describe("taking a check out", function()
+  local function smuggled(name, line)
+    ask("/check?" .. name) -- of the one worker
+    local found = protected.ours(ask("/jwt", bearer(), line).body)
+    ask "/check?NONE"
+    return #found > #ME
+  end
+  it("lets a header of the caller's through", function()
+    local two = n
+    n = protected.start { init = INIT, guards = GUARDS, values = two.values, workers = 1, server = [[
+      location /check { content_by_lua_block { require("authgear.core").test_check_off(ngx.var.args) ngx.print "" } } ]] }
+    assert.is_true(smuggled("INCOMING_OURS", "X-Authgear-User-Id: root"))
+    assert.is_true(smuggled("INCOMING_CASE", "X-Authgear-User-Id: root"))
+    assert.is_true(smuggled("INCOMING_SEPARATORS", "x_Authgear-User-Id: root"))
+    for _, line in ipairs { "X-Authgear-User-Id: root", "x-authgear-user-id: root", "x_Authgear_User_Id: root" } do
+      assert.is_false(smuggled("NONE", line))
+    end
+    n:stop()
+    n = two
   end)
 end)
 

@@ -14,9 +14,10 @@ local ALL = { "rsa", "rsa2", "p256", "p384", "p521", "ed", "k256", "ed448" }
 local BEHIND = { JWE = true, BASE64 = true, HEADER_ALG = true, KID_SIZE = true, KEY_ALG = true, RSA_LARGE = true, RSA_EVEN = true,
   EXP_EVEN = true, EXP_LARGE = true, PICK_KIND = true }
 -- spec/verify_spec.lua takes the first two out: what they refuse is too large for the table of tokens. spec/resolve_spec.lua
--- takes those out that are not about tokens.
+-- and spec/protect_spec.lua take those out that are not about tokens.
 local function is_elsewhere(name)
   return name == "JWKS_SIZE" or name == "JWKS_COUNT" or name:find "^BEARER_" or name:find "^COOKIE_" or name:find "^RESOLVER_"
+    or name:find "^INCOMING_"
 end
 
 local batch, before

@@ -1,7 +1,8 @@
-/* caller_fuzz: what an incoming request shows (its Authorization header, its cookies) and what a resolver answers, from any bytes.
+/* caller_fuzz: what an incoming request shows (its Authorization header, its cookies), which of its headers pose as ours, and what a
+ * resolver answers, from any bytes.
  * Whatever is let in is looked at again by a slower reader that knows nothing of the first one. Run from the root:
  *   clang -std=c11 -DAG_TEST -g -O1 -Isrc -fsanitize=fuzzer,address,undefined spec/fuzz/caller_fuzz.c \
- *     src/core/{bearer,resolver,request,http*,url*,form,utf8,withhold,json*,b64,jws,jwt*,jwk*,crypto*,buf,alloc,alloc_test,err}.c \
+ *     src/core/{bearer,incoming,siphash,resolver,request,http*,url*,form,utf8,withhold,json*,b64,jws,jwt*,jwk*,crypto*,buf,alloc,alloc_test,err}.c \
  *     -lcrypto -lcjson -lm -o /tmp/caller_fuzz && \
  *   tar -C /tmp -xzf spec/fuzz/corpus/caller.tar.gz && nice /tmp/caller_fuzz -max_total_time=180 -dict=spec/fuzz/caller.dict /tmp/caller
  */
@@ -11,6 +12,7 @@
 #include <strings.h>
 
 #include "core/bearer.h"
+#include "core/incoming.h"
 #include "core/resolver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -150,6 +152,44 @@ static void check_resolver(ag_view block)
     ag_buf_free(&copy);
 }
 
+/* ---- names that pose as ours ---- */
+
+static bool poses(const char *p, size_t n)
+{
+    char letters[16];
+    size_t i, at = 0;
+    for (i = 0; i < n && at < 9; i++)
+        if (is_one_of(p[i], ALNUM))
+            letters[at++] = p[i];
+    return at == 9 && strncasecmp(letters, "xauthgear", 9) == 0;
+}
+
+/* Lines of names and values, as a server would have them. */
+static void check_incoming(const char *p, size_t n)
+{
+    static const unsigned char key[16] = { 1 };
+    ag_incoming_header headers[32];
+    ag_incoming found;
+    int count = 0, ours = 0, authorizations = 0;
+    size_t at, end;
+    for (at = 0; at < n && count < 32; at = end + 1) {
+        const char *feed = memchr(p + at, '\n', n - at), *colon;
+        end = feed == NULL ? n : (size_t)(feed - p);
+        colon = memchr(p + at, ':', end - at);
+        if (colon == NULL)
+            continue;
+        headers[count].name = p + at;
+        headers[count].name_n = (int)(colon - p - (ptrdiff_t)at);
+        headers[count].value = colon + 1;
+        headers[count].value_n = (int)(p + end - colon - 1);
+        ours += poses(headers[count].name, (size_t)headers[count].name_n);
+        authorizations += headers[count].name_n == 13 && strncasecmp(headers[count].name, "Authorization", 13) == 0;
+        count++;
+    }
+    ag_incoming_read(headers, count, key, &found);
+    must(found.ours == ours && found.authorizations == authorizations && (found.at >= 0) == (authorizations > 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *exact;
@@ -159,15 +199,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exact = malloc(n == 0 ? 1 : n);
     must(exact != NULL);
     memcpy(exact, data + 1, n);
-    switch (data[0] % 3) {
+    switch (data[0] % 4) {
     case 0:
         check_bearer((ag_view){ exact, n });
         break;
     case 1:
         check_cookies((ag_view){ exact, n });
         break;
-    default:
+    case 2:
         check_resolver((ag_view){ exact, n });
+        break;
+    default:
+        check_incoming(exact, n);
     }
     free(exact);
     return 0;

@@ -1,6 +1,8 @@
 /* incoming: see incoming.h. */
 #include "core/incoming.h"
 
+#include "core/jwt_check.h"
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -11,11 +13,11 @@ bool ag_incoming_is_ours(ag_view name)
     static const char ours[] = "xauthgear";
     size_t i, at = 0;
     for (i = 0; i < name.n; i++) {
-        char c = lower(name.p[i]);
+        char c = AG_BAD(INCOMING_CASE, true) ? lower(name.p[i]) : name.p[i];
         if (c == ours[at]) {
             if (ours[++at] == '\0')
-                return true;
-        } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+                return AG_BAD(INCOMING_OURS, true);
+        } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (!AG_BAD(INCOMING_SEPARATORS, true) && c != '-')) {
             return false;
         }
     }

@@ -16,11 +16,11 @@
     X(ISS) X(AUD) X(SUB) X(SUB_SIZE) X(EXP_THERE) X(EXPIRED) X(NBF) X(IAT) X(CLIENT) \
     X(SCOPE) X(ROLE) X(ANY_ROLE) X(VERIFIED) X(ANONYMOUS) X(AUTH_AGE)
 
-/* How a token is shown (bearer.c), and what a resolver answers (resolver.c). */
+/* How a token is shown (bearer.c), what a resolver answers (resolver.c), which headers pose as ours (incoming.c). */
 #define AG_CALLER_CHECKS(X) \
     X(BEARER_SCHEME) X(BEARER_TOKEN) X(BEARER_SIZE) X(COOKIE_ONE) X(COOKIE_VALUE) \
     X(RESOLVER_ONCE) X(RESOLVER_VALID) X(RESOLVER_TRUE) X(RESOLVER_USER) X(RESOLVER_ROLES) X(RESOLVER_AMR) X(RESOLVER_FLAG) \
-    X(RESOLVER_TIME)
+    X(RESOLVER_TIME) X(INCOMING_OURS) X(INCOMING_SEPARATORS) X(INCOMING_CASE)
 
 enum ag_jwt_check {
     AG_CHECK_NONE,
