@@ -59,11 +59,14 @@ local function with_authgear(url, cert, budget)
 end
 
 local function with_tostring()
-  return frames(function()
+  local kept = {}
+  local times = frames(function()
     for i = 1, 100 do
-      tostring(i)
+      kept[i % 8 + 1] = tostring(i)
     end
   end)
+  assert(#kept == 8) -- they must not be optimized away
+  return times
 end
 
 local function fetch_with_luasec(url, context)
