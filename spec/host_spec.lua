@@ -95,6 +95,11 @@ describe("a host", function()
         done[i] = { world.client:refresh_access_token_if_needed() }
       end)
     end
+    world:go(function() -- is resumed now and then while the others wait
+      for _ = 1, 100 do
+        world.host:pause(0.005)
+      end
+    end)
     local killed
     pcall(world.host.run, world.host, function(host)
       for _, task in ipairs(host.tasks) do
