@@ -132,6 +132,8 @@ describe("the archive for embedding, for " .. lua, function()
           -- The library below an adapter is the host's to give.
           local missing = not ok and tostring(err):match "module '([^'\n]+)' not found"
           local elsewhere = tostring(err):find("works inside nginx only", 1, true)
+            -- Lua 5.1 says so of what was to be loaded by one of those.
+            or name:find "^authgear%.openresty" and tostring(err):find("loop or previous error", 1, true)
           assert(ok or elsewhere or missing and not missing:find "^authgear", err)
         end
       ]])
@@ -148,19 +150,19 @@ describe("the archive for embedding, for " .. lua, function()
     end)
 
     it("costs a state little before it is required", function()
-      local kib = tonumber(sh(host .. " run " .. quote [[
-        local loaders = {}
+      local bytes = tonumber(sh(host .. " run " .. quote [[
+        local loaders, count = {}, 0
         for name, loader in pairs(package.preload) do
-          loaders[name] = loader
+          loaders[name], count = loader, count + 1
           package.preload[name] = nil
         end
         collectgarbage()
         local with = collectgarbage "count"
         loaders = nil
         collectgarbage()
-        print(with - collectgarbage "count")
+        print((with - collectgarbage "count") * 1024 / count)
       ]]))
-      assert.is_true(kib < 12, kib .. " KiB") -- the table that holds them here included
+      assert.is_true(bytes < 240, bytes .. " bytes a module") -- the table that holds them here included
     end)
 
     it("names files in messages and tracebacks as they are named in lua/", function()
