@@ -140,7 +140,7 @@ static void randomness(void)
     };
     dice d = { 0, 3, false };
     ag_env env = { .alloc = tap_alloc, .random = roll, .random_ud = &d };
-    ag_sign_key *key, *other;
+    ag_sign_key *key = NULL, *other = NULL;
     OK(ag_sign_key_make(&env, &key) == AG_CRYPTO_GOOD && d.calls == 4, "drawn again until it is a secret");
     OK(key != NULL && memcmp(ag_sign_key_secret(key), drawn, sizeof drawn) == 0, "and that is the secret");
     ag_sign_key_free(&tap_alloc, key);
