@@ -130,7 +130,7 @@ support.run(function()
   local dev = server.start()
   local token = dev:session { client = "native", user = "bench" }.access_token
   local front, all = start(dev)
-  local worker = front:workers()[1]
+  local worker = nginx.wait("the worker", function() return front:workers()[1] end)
   local function measure(path, seconds)
     local before = cpu(worker)
     local said = support.capture(("%s %d %d %g %s %s"):format(load, front.port, AT_ONCE, seconds, path, token))
