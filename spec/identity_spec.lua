@@ -118,7 +118,7 @@ describe("a logged-in client", function()
     it("stays as it was when the line is cut, before or after the server has acted", function()
       local before = record()
       for _, when in ipairs { "before", "after" } do
-        dev:fault { target = "token", kind = "reset", when = when, times = 5 }
+        dev:fault { target = "token", kind = "reset", when = when, times = 50 }
         refused("network", client:refresh_id_token())
         assert.equal("AUTHENTICATED", client:session_state())
         assert.equal(before, record())

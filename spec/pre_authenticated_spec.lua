@@ -254,7 +254,7 @@ describe("a client that checks the signatures of ID tokens", function()
     for _, kind in ipairs { "status", "garbage", "empty", "reset" } do
       local client = open(true)
       local url = sdk.callback(dev, client)
-      dev:fault { target = "jwks", kind = kind, times = 5 }
+      dev:fault { target = "jwks", kind = kind, times = 50 }
       local info, err = client:finish_authentication(url)
       assert.is_nil(info)
       assert.is_string(err.code)

@@ -179,7 +179,7 @@ describe("a logged-in client", function()
       assert(client:start_settings_action("change_password", { redirect_uri = sdk.REDIRECT_URI }))
       client = open { retry = false }
       for kind, code in pairs { status = "server", reset = "network", garbage = "invalid_response", empty = "invalid_response" } do
-        dev:fault { target = "app_session_token", kind = kind, times = 5 } -- curl itself tries again what a kept connection lost
+        dev:fault { target = "app_session_token", kind = kind, times = 50 } -- curl itself tries again what a kept connection lost
         refused(code, client:start_settings_action("change_password", { redirect_uri = sdk.REDIRECT_URI }))
         assert.equal("AUTHENTICATED", client:session_state())
         dev:control("/faults", nil, "DELETE")
