@@ -53,7 +53,7 @@ typedef bool (*ask)(const ag_client *c, ag_request *out, ag_err *e);
 
 static bool ask_id(const ag_client *c, ag_request *out, ag_err *e)
 {
-    return ag_token_id_request(c, ag_str_view(&c->session.record.access_token), out, e);
+    return ag_token_id_request(c, &c->session.record, out, e);
 }
 
 static bool ask_exchange(const ag_client *c, ag_request *out, ag_err *e)

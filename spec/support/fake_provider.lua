@@ -93,11 +93,12 @@ function Provider:claims(more)
 end
 
 --- The fields of a good token answer.
-function Provider:tokens()
+---@param without_refresh boolean|nil
+function Provider:tokens(without_refresh)
   local id_token = fake.jwt(self:claims())
   self.on_secret("signature of the ID token", id_token:match("[^.]+$"))
   return {
-    access_token = self:secret("access token"), refresh_token = self:secret("refresh token"),
+    access_token = self:secret("access token"), refresh_token = not without_refresh and self:secret("refresh token") or nil,
     id_token = id_token, token_type = self.token_type, expires_in = self.lifetime, scope = "openid offline_access",
   }
 end
@@ -113,11 +114,8 @@ local grants = {}
 function grants.authorization_code(self, form)
   if form.code == self.code and not self.action then
     self.code = nil
-    local before, other = self["refresh token"], self["access token"]
-    local tokens = self:tokens()
-    if not self.offline then -- the session goes on as it is
-      tokens.refresh_token, self["refresh token"], self.older = nil, before, other
-    end
+    self.older = not self.offline and self["access token"] or nil -- the session goes on as it is
+    local tokens = self:tokens(not self.offline)
     tokens.device_secret = self.sso and self:secret "device secret" or nil
     return tokens
   end
@@ -277,6 +275,7 @@ function Provider:callback(request, more)
   local scope = request.url:match "[?&]scope=([^&]*)"
   self.nonce, self.offline = request.url:match "[?&]nonce=([^&]*)", scope:find("offline_access", 1, true) ~= nil
   self.sso, self.action = scope:find("device_sso", 1, true) ~= nil, request.url:match "[?&]x_settings_action=([^&]*)"
+  self.on_secret("nonce", self.nonce)
   self:secret("code")
   self.on_secret("state", request.state)
   return request.redirect_uri .. "?code=" .. core.percent_encode(self.code) .. "&state=" .. request.state .. (more or "")

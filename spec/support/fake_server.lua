@@ -59,7 +59,7 @@ function fake.new(options)
     endpoint = "https://auth.example", app = "https://app.example", client_id = "fake", redirect_uri = "app://callback",
     now = options.now or core.now, pause = options.pause or function() end, fail = options.fail or function() end,
     lifetime = options.lifetime or 3600, dpop = options.dpop, proofs = {}, serial = 0, codes = {},
-    sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {},
+    sessions = {}, tokens = {}, owners = {}, refreshes = {}, used = {}, secrets = {},
     challenges = {}, devices = {}, users = {}, promotion_codes = {},
     counts = { machine = 0, anonymous = 0, discovery = 0, refresh = 0, code = 0, userinfo = 0, revoke = 0, app = 0, reused = 0,
       refused = 0, replayed = 0, wrong_key = 0 },
@@ -78,7 +78,8 @@ end
 function Server:id_token(session, nonce)
   local now = math.floor(select(2, core.now()))
   return base64url '{"alg":"RS256"}' .. "." .. base64url(core.json_encode {
-    iss = self.endpoint, aud = self.client_id, sub = session.sub, iat = now, exp = now + 3600, nonce = nonce,
+    iss = self.endpoint, aud = self.client_id, sub = session.sub, iat = now, exp = now + 3600, nonce = nonce, auth_time = now,
+    ["https://authgear.com/claims/user/can_reauthenticate"] = true,
   }) .. ".c2lnbmF0dXJl"
 end
 
@@ -108,6 +109,9 @@ end
 -- The anonymous user whose consent a promotion's hint carries.
 local function promoted(self, hint)
   local fields = decode_form(hint:match "%?(.*)$")
+  if fields.app_session_token then
+    return nil
+  end
   local sub = self.promotion_codes[fields.promotion_code]
   if fields.jwt then
     local kid = read_device(self, fields.jwt, "promote")
@@ -123,7 +127,8 @@ function Server:visit(url, sub)
   local fields = decode_form(url:match "%?(.*)$")
   local code = self:name "code"
   local who = sub or fields.login_hint and promoted(self, fields.login_hint) or "user"
-  self.codes[code] = { nonce = fields.nonce, sub = who }
+  self.codes[code] = { nonce = fields.nonce, sub = who, action = fields.x_settings_action,
+    anew = not (" " .. fields.scope .. " "):find(" offline_access ", 1, true), sso = fields.scope:find("device_sso", 1, true) }
   return fields.redirect_uri .. "?state=" .. fields.state .. "&code=" .. code
 end
 
@@ -141,7 +146,7 @@ routes["GET /.well-known/openid-configuration"] = function(self)
   self.counts.discovery = self.counts.discovery + 1
   local at = self.endpoint
   return json(200, { issuer = at, authorization_endpoint = at .. "/authorize", token_endpoint = at .. "/token",
-    userinfo_endpoint = at .. "/userinfo", revocation_endpoint = at .. "/revoke" })
+    userinfo_endpoint = at .. "/userinfo", revocation_endpoint = at .. "/revoke", end_session_endpoint = at .. "/end" })
 end
 
 local function refresh(self, form)
@@ -192,6 +197,48 @@ local function device(self, form)
   return anonymous(self, self.devices[kid], "device")
 end
 
+local function refuse(self, kind)
+  self.counts[kind] = self.counts[kind] + 1
+  return json(400, { error = "invalid_grant" })
+end
+
+-- The session that a request shows an access token of.
+local function shown(self, request)
+  local token = (request.headers.Authorization or ""):match "^%a+ (.+)$"
+  local known = token and self.tokens[token]
+  return known and not known.session.revoked and known.session or nil
+end
+
+-- A device secret serves once; seen again it is as bad as a refresh token that is.
+local function exchange(self, form)
+  local session = self.secrets[form.actor_token]
+  if not session or session.revoked then
+    return refuse(self, session == false and "reused" or "refused")
+  end
+  local secret = self:name "device"
+  self.secrets[form.actor_token], self.secrets[secret] = false, session
+  return json(200, { access_token = self:name "pre", token_type = "Bearer", expires_in = 300, device_secret = secret,
+    id_token = self:id_token(session) })
+end
+
+-- The same user once more, or a settings action: no new session.
+local function without_session(self, code)
+  if code.action then
+    return { status = 200, headers = {}, body = "{}" }
+  end
+  local token, session = self:name "access", { sub = "user" }
+  self.tokens[token] = { session = session, born = self.now(), how = "code", key = self.key }
+  return json(200, { access_token = token, token_type = self.dpop and "DPoP" or "Bearer", expires_in = self.lifetime,
+    id_token = self:id_token(session, code.nonce) })
+end
+
+local function add_secret(self, answer, session)
+  local tokens = core.json_decode(answer.body)
+  tokens.device_secret = self:name "device"
+  self.secrets[tokens.device_secret] = session
+  return json(200, tokens)
+end
+
 routes["POST /token"] = function(self, request)
   local form = decode_form(request.body)
   if form.grant_type == "refresh_token" then
@@ -200,6 +247,11 @@ routes["POST /token"] = function(self, request)
     return machine(self, form)
   elseif form.jwt then
     return device(self, form)
+  elseif form.grant_type:find("token-exchange", 1, true) then
+    return exchange(self, form)
+  elseif form.grant_type:find("grant-type:id-token", 1, true) then
+    local session = shown(self, request)
+    return session and json(200, { id_token = self:id_token(session) }) or refuse(self, "refused")
   end
   self.counts.code = self.counts.code + 1
   local code = self.codes[form.code]
@@ -207,10 +259,19 @@ routes["POST /token"] = function(self, request)
     return json(400, { error = "invalid_grant" })
   end
   self.codes[form.code] = nil
+  if code.anew or code.action then
+    return without_session(self, code)
+  end
   local session = { sub = code.sub }
   local answer = self:issue(session, "code", code.nonce)
   self.sessions[session.refresh_token] = session
-  return answer
+  return code.sso and add_secret(self, answer, session) or answer
+end
+
+routes["POST /oauth2/app_session_token"] = function(self, request)
+  local session = self.sessions[core.json_decode(request.body).refresh_token]
+  return session and json(200, { result = { app_session_token = self:name "app" } })
+    or json(403, { error = { reason = "InvalidGrant", message = "invalid refresh token" } })
 end
 
 routes["POST /oauth2/challenge"] = function(self)

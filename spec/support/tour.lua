@@ -21,7 +21,7 @@ end
 
 local function log_in(s)
   assert(s.provider:log_in(s.client))
-  for _, name in ipairs { "code", "code verifier", "state" } do
+  for _, name in ipairs { "code", "code verifier", "state", "nonce" } do
     forget(s.known, s.once[name])
   end
 end
@@ -34,7 +34,7 @@ local function resume(s)
     earlier = tour.setting({})
   end
   s.storage.record = earlier.storage.record
-  for _, name in ipairs { "access token", "refresh token", "signature of the ID token" } do
+  for _, name in ipairs { "access token", "refresh token", "signature of the ID token", "device secret" } do
     s.provider.on_secret(name, earlier.once[name])
     s.provider[name] = earlier.once[name]
   end
@@ -53,7 +53,7 @@ function tour.setting(more, logged_out)
   end
   p.on_secret("client secret", CLIENT_SECRET)
   local options = p:options {
-    client_secret = CLIENT_SECRET, storage = fake.storage(),
+    client_secret = CLIENT_SECRET, storage = fake.storage(), pre_authenticated_url_enabled = true,
     log = function(level, message) watch:look("log", level, message) end,
     on_session_state_change = function(_, state, reason) watch:look("event", state, reason) end,
   }
@@ -136,6 +136,23 @@ tour.OPERATIONS = {
     end
     return s.client:finish_promotion(s.provider:callback(request))
   end },
+  reauthenticate = { run = function(s)
+    return s.client:reauthenticate { redirect_uri = fake.REDIRECT_URI, ui = function(request)
+      return s.provider:callback(request)
+    end }
+  end },
+  delete_account = { run = function(s)
+    return s.client:delete_account { redirect_uri = fake.REDIRECT_URI, ui = function(request)
+      return s.provider:callback(request)
+    end }
+  end },
+  refresh_id_token = { run = function(s) return s.client:refresh_id_token() end },
+  open = { run = function(s)
+    return s.client:open("settings", { ui = function() end })
+  end },
+  pre_authenticated_url = { run = function(s)
+    return s.client:make_pre_authenticated_url { web_application_client_id = "web", web_application_uri = "https://web.test/" }
+  end },
   logout = { run = function(s) return s.client:logout() end },
   forced_logout = { run = function(s) return s.client:logout { force = true } end },
   clear = { run = function(s) return s.client:clear_session_state() end },
@@ -201,7 +218,7 @@ function tour.each_operation(change, options)
   return failures
 end
 
-local TARGETS = { "discovery", "token", "userinfo", "revoke", "app", "challenge", "anonymous_signup", "promotion_code" }
+local TARGETS = { "discovery", "token", "userinfo", "revoke", "app", "challenge", "anonymous_signup", "promotion_code", "app_session" }
 
 --- Has `answer(secrets, request)` stand in for every answer of one server after the other.
 function tour.each_target(answer, options)

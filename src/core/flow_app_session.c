@@ -6,24 +6,12 @@
 
 typedef struct app_session_flow {
     ag_flow base;
-    ag_str *hint;           /* borrowed */
+    ag_str *token;          /* borrowed */
     ag_str sent;            /* the refresh token that went to the server */
     bool refreshed;
 } app_session_flow;
 
 static void on_refreshed(ag_flow *f, const ag_input *in);
-
-static bool read_answer(app_session_flow *s, const ag_answer *ans)
-{
-    ag_flow *f = &s->base;
-    const ag_alloc *a = &f->client->env.alloc;
-    ag_str token = { NULL, 0 };
-    bool ok = ag_app_session_read(f->client, ans, ag_str_view(&s->sent), &token, &f->err);
-    if (ok && !ag_app_session_hint(a, ag_str_view(&token), s->hint))
-        ok = ag_fail(&f->err, AG_E_MEMORY, "no memory for an app session token");
-    ag_str_free(a, &token);
-    return ok;
-}
 
 /* Another process may have replaced the refresh token meanwhile, or the session may be over: a refresh tells, and brings
  * the one that is good. */
@@ -33,7 +21,7 @@ static void on_answer(ag_flow *f, const ag_input *in)
     const ag_str *access = &f->client->session.record.access_token;
     if (!in->ok) {
         ag_flow_fail_with(f, in->err);
-    } else if (read_answer(s, &in->answer)) {
+    } else if (ag_app_session_read(f->client, &in->answer, ag_str_view(&s->sent), s->token, &f->err)) {
         ag_flow_done(f);
     } else if (f->err.code == AG_E_OAUTH && !s->refreshed) {
         s->refreshed = true;
@@ -77,12 +65,12 @@ static void free_app_session(ag_flow *f)
     ag_str_free(&f->client->env.alloc, &((app_session_flow *)f)->sent);
 }
 
-ag_flow *ag_app_session_flow(ag_client *c, ag_str *hint)
+ag_flow *ag_app_session_flow(ag_client *c, ag_str *token)
 {
     static const ag_flow_type type = { sizeof(app_session_flow), start_app_session, free_app_session };
     app_session_flow *s = (app_session_flow *)ag_flow_new(c, &type);
     if (s == NULL)
         return NULL;
-    s->hint = hint;
+    s->token = token;
     return &s->base;
 }

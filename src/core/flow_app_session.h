@@ -4,7 +4,7 @@
 
 #include "core/flow.h"
 
-/* Puts the login_hint of a new app session token into *hint, which is its parent's and outlives it. NULL: out of memory. */
-ag_flow *ag_app_session_flow(ag_client *c, ag_str *hint);
+/* Puts a new app session token into *token, which is its parent's and outlives it. NULL: out of memory. */
+ag_flow *ag_app_session_flow(ag_client *c, ag_str *token);
 
 #endif

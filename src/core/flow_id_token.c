@@ -99,7 +99,7 @@ static void on_metadata(ag_flow *f, const ag_input *in)
     else if (!ag_str_set_view(&c->env.alloc, &t->sent, token)) {
         (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for an ID token");
         ag_flow_fail(f);
-    } else if (ag_token_id_request(c, token, &f->request, &f->err))
+    } else if (ag_token_id_request(c, &c->session.record, &f->request, &f->err))
         ag_flow_send(f, on_answer);
     else
         ag_flow_fail(f);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/app_session.h"
 #include "core/flow_anonymous.h"
 #include "core/flow_app_session.h"
 #include "core/flow_dpop.h"
@@ -19,7 +20,7 @@ typedef struct start_flow {
     ag_str params[AG_PARAM_COUNT];
     double max_age_s;
     ag_str sub;                 /* whose session it is about; not there: nobody's */
-    ag_str secret;              /* of a promotion's hint */
+    ag_str secret;              /* what the login_hint carries, or not there */
     char state[AG_RANDOM_TEXT_LEN + 1];
 } start_flow;
 
@@ -132,14 +133,6 @@ static void on_ready(ag_flow *f, const ag_input *in)
     ag_flow_done(f);
 }
 
-static void on_metadata(ag_flow *f, const ag_input *in)
-{
-    if (in->ok && binds_code((const start_flow *)f))
-        ag_flow_call(f, ag_dpop_key_flow(f->client), on_ready);
-    else
-        on_ready(f, in);
-}
-
 /* What the stored ID token says of the session's user; false: f->err. */
 static bool read_id_token(start_flow *s)
 {
@@ -165,19 +158,37 @@ static bool read_id_token(start_flow *s)
     return ok;
 }
 
-/* With what is stored now. */
+/* Nothing more is asked of a server now: what has been got so far could come back in its errors. */
 static void go_on(start_flow *s)
 {
     ag_flow *f = &s->base;
     const bool of_user = s->kind == AG_AUTHZ_REAUTHENTICATION || s->kind == AG_AUTHZ_SETTINGS;
-    if (of_user && !read_id_token(s))
+    ag_input in;
+    if (of_user && !read_id_token(s)) {
         ag_flow_fail(f);
-    else
-        ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
+    } else if (binds_code(s)) {
+        ag_flow_call(f, ag_dpop_key_flow(f->client), on_ready);
+    } else {
+        memset(&in, 0, sizeof in);
+        in.ok = true;
+        on_ready(f, &in);
+    }
 }
 
-/* The hint carries who it is, by now. */
-static void on_hint(ag_flow *f, const ag_input *in)
+static void on_app_session(ag_flow *f, const ag_input *in)
+{
+    start_flow *s = (start_flow *)f;
+    if (!in->ok) {
+        ag_flow_fail_with(f, in->err);
+    } else if (ag_app_session_hint(&f->client->env.alloc, ag_str_view(&s->secret), &s->params[AG_PARAM_LOGIN_HINT])) {
+        go_on(s);
+    } else {
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for an app session token");
+        ag_flow_fail(f);
+    }
+}
+
+static void on_promotion(ag_flow *f, const ag_input *in)
 {
     if (in->ok)
         go_on((start_flow *)f);
@@ -185,22 +196,32 @@ static void on_hint(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
 }
 
+/* A hint that carries who it is. */
+static void on_metadata(ag_flow *f, const ag_input *in)
+{
+    start_flow *s = (start_flow *)f;
+    if (!in->ok)
+        ag_flow_fail_with(f, in->err);
+    else if (s->kind == AG_AUTHZ_SETTINGS || s->kind == AG_AUTHZ_PAGE)
+        ag_flow_call(f, ag_app_session_flow(f->client, &s->secret), on_app_session);
+    else if (s->kind == AG_AUTHZ_PROMOTION)
+        ag_flow_call(f, ag_promotion_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT], &s->secret, &s->sub), on_promotion);
+    else
+        go_on(s);
+}
+
 /* What is stored is read first: a damaged or foreign record shows up before the user types a password. */
 static void on_loaded(ag_flow *f, const ag_input *in)
 {
-    start_flow *s = (start_flow *)f;
-    const bool of_session = s->kind != AG_AUTHZ_LOGIN && s->kind != AG_AUTHZ_PROMOTION;
+    const ag_authz_kind kind = ((const start_flow *)f)->kind;
+    const bool of_session = kind != AG_AUTHZ_LOGIN && kind != AG_AUTHZ_PROMOTION;
     if (!ag_flow_adopt(f, in)) {
         ag_flow_fail(f);
     } else if (of_session && f->client->session.record.refresh_token.p == NULL) {
         (void)ag_fail(&f->err, AG_E_NO_SESSION, "nobody is logged in");
         ag_flow_fail(f);
-    } else if (of_session && s->kind != AG_AUTHZ_REAUTHENTICATION) {
-        ag_flow_call(f, ag_app_session_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT]), on_hint);
-    } else if (s->kind == AG_AUTHZ_PROMOTION) {
-        ag_flow_call(f, ag_promotion_flow(f->client, &s->params[AG_PARAM_LOGIN_HINT], &s->secret, &s->sub), on_hint);
     } else {
-        go_on(s);
+        ag_flow_call(f, ag_discovery_flow(f->client), on_metadata);
     }
 }
 

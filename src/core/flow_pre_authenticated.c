@@ -13,13 +13,15 @@
 
 #define AG_STORE_TRIES 3
 #define AG_STORE_PAUSE_S 0.05
+#define AG_MEMORY_TRIES 5       /* reading an answer that holds the only good device secret */
+#define AG_MEMORY_PAUSE_S 0.05
 
 typedef struct pre_flow {
     ag_flow base;
     ag_str client_id, redirect_uri, state;      /* of the other application */
     ag_str sub;
     ag_token_answer tokens;
-    unsigned store_tries;
+    unsigned store_tries, memory_tries;
     ag_str url;
 } pre_flow;
 
@@ -70,9 +72,13 @@ static void on_stored(ag_flow *f, const ag_input *in)
 
 static void store(ag_flow *f, const ag_input *in)
 {
+    ag_input failed;
     (void)in;
-    if (!ag_flow_want_stored(f, &f->client->session.unsaved, on_stored))
-        give_up(f, &f->err);
+    if (ag_flow_want_stored(f, &f->client->session.unsaved, on_stored))
+        return;
+    memset(&failed, 0, sizeof failed);
+    failed.err = &f->err;
+    on_stored(f, &failed);
 }
 
 /* Keeps what the exchange has brought, beside what is stored. */
@@ -94,14 +100,33 @@ static bool keep(pre_flow *p)
     return true;
 }
 
+static void on_answer(ag_flow *f, const ag_input *in);
+
+static void read_again(ag_flow *f, const ag_input *in)
+{
+    (void)in;
+    ag_flow_want(f, AG_FX_SEND, on_answer);
+    f->again = true;
+}
+
+/* The answer stays with the driver: a moment without memory must not cost what it holds. */
+static void try_again_or_give_up(ag_flow *f, const ag_err *e)
+{
+    pre_flow *p = (pre_flow *)f;
+    if (e->code == AG_E_MEMORY && ++p->memory_tries < AG_MEMORY_TRIES)
+        ag_flow_sleep(f, AG_MEMORY_PAUSE_S, read_again);
+    else
+        give_up(f, e);
+}
+
 static void on_keys(ag_flow *f, const ag_input *in)
 {
     if (!in->ok)
-        give_up(f, in->err);
+        try_again_or_give_up(f, in->err);
     else if (keep((pre_flow *)f))
         store(f, NULL);
     else
-        give_up(f, &f->err);
+        try_again_or_give_up(f, &f->err);
 }
 
 static bool check_answer(pre_flow *p, const ag_answer *ans)
@@ -131,7 +156,7 @@ static void on_answer(ag_flow *f, const ag_input *in)
     else if (check_answer(p, &in->answer))
         ag_flow_call(f, ag_id_keys_flow(f->client, ag_str_view(&p->tokens.id_token)), on_keys);
     else
-        give_up(f, &f->err);
+        try_again_or_give_up(f, &f->err);
 }
 
 static bool has_secret(ag_flow *f)

@@ -28,7 +28,7 @@ typedef struct ag_login {
     ag_str redirect_uri;
     ag_str sub;                 /* whose it must be; not there: anybody's */
     ag_str action;              /* SETTINGS: which */
-    ag_str secret;              /* PROMOTION: the code or JWT that the URL holds */
+    ag_str secret;              /* what the login_hint in the URL carries, or not there: kept out of errors */
     char jkt[AG_JKT_LEN + 1];   /* the thumbprint of the key that the code is bound to, or "" */
     double max_age_s;           /* how long ago the user may have shown who they are, or AG_ANY_AGE */
     char state[AG_RANDOM_TEXT_LEN + 1];

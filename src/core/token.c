@@ -91,13 +91,13 @@ bool ag_token_anonymous_request(const ag_client *c, ag_view jwt, ag_request *out
     return finish(c, ok, out, &form, e);
 }
 
-bool ag_token_id_request(const ag_client *c, ag_view access_token, ag_request *out, ag_err *e)
+bool ag_token_id_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e)
 {
     ag_buf form;
     bool ok = begin(c, "urn:authgear:params:oauth:grant-type:id-token", out, &form);
     out->fresh = out->keep_going = false;       /* nothing is lost with an answer: the next one is as good */
     prove_for(&c->session.record, out);
-    return finish(c, ok && ag_request_bearer(&c->env.alloc, out, access_token), out, &form, e);
+    return finish(c, ok && ag_request_authorize(&c->env.alloc, out, r), out, &form, e);
 }
 
 bool ag_token_exchange_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e)

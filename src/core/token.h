@@ -24,7 +24,7 @@ bool ag_token_machine_request(const ag_client *c, ag_request *out, ag_err *e);
 /* For an anonymous user: jwt is signed by the device key. */
 bool ag_token_anonymous_request(const ag_client *c, ag_view jwt, ag_request *out, ag_err *e);
 /* A new ID token of the session whose access token it is; may be sent twice. */
-bool ag_token_id_request(const ag_client *c, ag_view access_token, ag_request *out, ag_err *e);
+bool ag_token_id_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
 /* ID token and device secret for a token that opens another application's page (RFC 8693, OpenID Native SSO); the answer
  * brings new ones of both, and the old secret is dead. e: memory. */
 bool ag_token_exchange_request(const ag_client *c, const ag_record *r, ag_request *out, ag_err *e);
