@@ -5,7 +5,7 @@
 
 static const char *const ours[] = {
     "X-Authgear", "x-authgear-user-id", "X_AUTHGEAR_USER_ID", "X.Authgear.User.Id", "XAuthgear", "--x--a-u-t-h-g-e-a-r", "_X-Authgear-",
-    "X-Authgear-\xff", "X\xc2\xa0" "Authgear",
+    "X-Authgear-\xff", "X\xc2\xa0-Authgear",
 };
 static const char *const others[] = {
     "", "X", "X-Authgea", "Authgear-X", "Y-Authgear", "X-1Authgear", "X-Auth-1-Gear", "XX-Authgear", "Authorization", "-", "X-Authgxar",
