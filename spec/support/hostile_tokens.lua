@@ -327,6 +327,9 @@ end
 for _, iat in ipairs { "1795460501", "1795460500.5", "9999999999", '"1795460400"', "null", "-1", "1e300", "[]" } do
   claim("iat", "iat", iat, "1795460500")
 end
+row("bound to a key", "bound", { claims = { cnf = '{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}' } },
+  { claims = { conf = '{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}' } })
+row("bound to nothing that is known", "bound", { claims = { ["\\u0063nf"] = "null" } }, { claims = { ["\\u0063nF"] = "null" } })
 row("issued a second further on than clocks may differ", "iat", { claims = { iat = "1795460531" }, policy = { skew = 30 } },
   { claims = { iat = "1795460530" }, policy = { skew = 30 } })
 for _, sub in ipairs { '""', "null", "1", "[]", '["user-1"]', "true", '"' .. ("x"):rep(256) .. '"', '"user\\n1"', '"user\\r\\nX-Admin: 1"', '"user\\u007f"',

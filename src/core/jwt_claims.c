@@ -9,7 +9,8 @@
 #define LATEST 253402300799.0       /* the end of the year 9999; what is more was meant in milliseconds, or as an attack */
 #define USER "https://authgear.com/claims/user/"
 
-typedef enum kind { TEXT, TEXTS, TEXT_OR_TEXTS, TIME, FLAG } kind;
+/* BINDING: the token is good for those only who show that they have a key (RFC 7800, RFC 9449), which nothing here sees. */
+typedef enum kind { TEXT, TEXTS, TEXT_OR_TEXTS, TIME, FLAG, BINDING } kind;
 
 static const struct claim {
     const char *name;
@@ -33,6 +34,7 @@ static const struct claim {
     CLAIM(USER "is_verified", is_verified, FLAG, "claims"),
     CLAIM(USER "can_reauthenticate", can_reauthenticate, FLAG, "claims"),
     CLAIM(USER "roles", roles, TEXTS, "claims"),
+    { "cnf", sizeof "cnf" - 1, 0, BINDING, "bound" },
 #undef CLAIM
 };
 
@@ -112,6 +114,8 @@ static bool take(reader *r, const struct claim *c, ag_json_text value)
         return take_time(value, field);
     case FLAG:
         return take_flag(value, field);
+    case BINDING:
+        return true;
     }
     return false;
 }
@@ -125,6 +129,8 @@ static bool read_member(reader *r, ag_view key, ag_json_text value)
         if (plain ? key.n != c->name_n + 2 || memcmp(key.p + 1, c->name, c->name_n) != 0
                   : !ag_json_text_is(key, (ag_view){ c->name, c->name_n }))
             continue;
+        if (AG_BAD(BOUND, c->kind == BINDING))
+            return ag_jws_refuse(r->e, c->reason, "the token is bound to a key, and nothing shows that its sender has that key");
         good = take(r, c, value);
         if (AG_BAD(CLAIM_TYPES, !good))
             return ag_jws_refuse(r->e, c->reason, "a claim of the token is not of its type, or out of range");
