@@ -6,6 +6,7 @@ end
 
 local authgear = require "authgear"
 local check = require "authgear.check"
+local clients = require "authgear.client"
 local host = require "authgear.openresty.host"
 local storages = require "authgear.storage"
 
@@ -33,12 +34,22 @@ function M.configure(options)
   return authgear.configure(with_host("configure", options))
 end
 
+-- The `configure` of the clients made here: the host stays nginx when they are configured once more.
+local function configure_again(client, options)
+  return clients.Client.configure(client, with_host("configure", options))
+end
+
 --- As authgear.new.
 ---@param options authgear.Options
 ---@return authgear.Client|nil
 ---@return authgear.Error|nil err
 function M.new(options)
-  return authgear.new(with_host("new", options))
+  local client, err = authgear.new(with_host("new", options))
+  if not client then
+    return nil, err
+  end
+  client.configure = configure_again
+  return client
 end
 
 --- As authgear.doctor. In phases where nothing can wait it finds out what it can without waiting.

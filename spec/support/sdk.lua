@@ -20,7 +20,8 @@ end
 --- A configured client, and the list of its events as "STATE REASON".
 ---@param dev table the server
 ---@param options table|nil as configure's; endpoint and client_id ("native") are filled in
-function sdk.client(dev, options)
+---@param new function|nil a host's own authgear.new
+function sdk.client(dev, options, new)
   local all, seen = shallow_copy(options), {}
   all.endpoint = all.endpoint or dev.endpoint
   all.client_id = all.client_id or "native"
@@ -31,7 +32,7 @@ function sdk.client(dev, options)
       listener(client, state, reason)
     end
   end
-  local client, err = authgear.new(all)
+  local client, err = (new or authgear.new)(all)
   if not client then
     return nil, err
   end

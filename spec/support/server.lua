@@ -38,6 +38,21 @@ local function command_line(options, fifo)
   return "exec " .. table.concat(words, " ") .. " >" .. quote(fifo)
 end
 
+--- A server that somebody else started, perhaps another process: its methods work, `stop` does nothing.
+---@param announced string what it said when it was ready: the field `announced` of what `start` gave
+---@return table server
+function server.at(announced)
+  local self = setmetatable({ announced = announced }, Server)
+  for name, value in pairs(assert(json.decode(announced))) do
+    if name == "control" then
+      self.control_url = value
+    else
+      self[name] = value
+    end
+  end
+  return self
+end
+
 --- Starts a server and waits until it is ready.
 ---@param options? { tls?: boolean, redirect_uris?: string[], plain?: boolean } plain: the provider that knows nothing of Authgear
 ---@return table server its URLs as fields (endpoint, app, other_app, resolver, control_url, ...), and the methods below
@@ -49,16 +64,9 @@ function server.start(options)
   local line = out:read "*l"
   out:close()
   os.remove(fifo)
-  local ready = line and json.decode(line)
-  assert(ready, "the development server did not start: " .. tostring(line))
-  local self = setmetatable({ pipe = pipe }, Server)
-  for name, value in pairs(ready) do
-    if name == "control" then
-      self.control_url = value
-    else
-      self[name] = value
-    end
-  end
+  assert(line and json.decode(line), "the development server did not start: " .. tostring(line))
+  local self = server.at(line)
+  self.pipe = pipe
   return self
 end
 
