@@ -1,5 +1,6 @@
 -- The face, its annotations and its documentation say the same: every public function is on the module and on
--- clients, is annotated, and stands in the README; every option that is accepted is annotated, and the other way round.
+-- clients, is annotated, stands in the README and is called in an example; every option that is accepted is annotated,
+-- and the other way round.
 local authgear = require "authgear"
 local clients = require "authgear.client"
 
@@ -131,6 +132,25 @@ describe("the face", function()
     for _, name in ipairs(public_functions()) do
       if name ~= "close" and name ~= "remove_session_state_listener" then
         assert.is_truthy(readme:find(name .. "(", 1, true) or readme:find("`" .. name .. "`", 1, true), name)
+      end
+    end
+  end)
+
+  it("is called in the examples, every function of it", function()
+    local called = {}
+    local list = assert(io.popen "find examples -type f")
+    for path in list:lines() do
+      for line in (read(path) .. "\n"):gmatch "([^\n]*)\n" do
+        -- What a comment names is not called, nor is io.open a client's open.
+        for object, name in line:gsub("%-%-.*", ""):gmatch "([%w_]+)[.:]([%w_]+)%s*[%({\"]" do
+          called[name] = called[name] or _G[object] == nil
+        end
+      end
+    end
+    list:close()
+    for _, name in ipairs(public_functions()) do
+      if name ~= "close" and name ~= "remove_session_state_listener" then
+        assert.is_true(called[name], name .. " is called in an example")
       end
     end
   end)

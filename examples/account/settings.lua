@@ -21,6 +21,11 @@ end
 -- All settings: the browser opens, logged in; nothing comes back.
 assert(authgear.open "settings")
 
+-- Or any one page of them; or a URL for a web view of your own, which logs in whoever opens it, once.
+assert(authgear.open_url(os.getenv "AUTHGEAR_ENDPOINT" .. "/settings/mfa"))
+local url = assert(authgear.make_page_url("identities", { color_scheme = "dark" }))
+print("a page at " .. url:match "^%a+://[^/]+")
+
 -- When the account is deleted nobody is logged in any more.
 assert(authgear.delete_account { redirect_uris = redirect_uris })
 print(authgear.session_state())
