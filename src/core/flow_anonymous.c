@@ -37,12 +37,7 @@ static void withhold(const anonymous_flow *x, ag_err *e)
     const ag_view secrets[] = {
         ag_str_view(&x->secret), ag_str_view(&r->access_token), ag_str_view(&r->refresh_token), ag_str_view(&r->id_token)
     };
-    size_t i;
-    for (i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-        const ag_view one[] = { secrets[i], { NULL, 0 } };
-        if (secrets[i].n >= 8)  /* a shorter one is none of a server's, and words match it by chance */
-            ag_err_withhold(e, one);
-    }
+    ag_err_withhold_each(e, secrets, sizeof secrets / sizeof secrets[0]);
 }
 
 static void fail_with(ag_flow *f, const ag_err *e)

@@ -144,3 +144,13 @@ void ag_err_withhold(ag_err *e, const ag_view *secrets)
     if (holds_any(e->message, secrets, true))
         memcpy(e->message, instead, sizeof instead);
 }
+
+void ag_err_withhold_each(ag_err *e, const ag_view *secrets, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++) {
+        const ag_view one[] = { secrets[i], { NULL, 0 } };
+        if (secrets[i].n >= 8)
+            ag_err_withhold(e, one);
+    }
+}

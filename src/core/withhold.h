@@ -9,5 +9,8 @@
 /* Replaces each text of e that holds eight characters in a row of one of the secrets, as they are, percent-encoded,
  * in hex or in base64. The list ends with one that is not there. */
 void ag_err_withhold(ag_err *e, const ag_view *secrets);
+/* The same for n secrets of which any may be empty or not there. One of fewer than eight characters is passed over: it is none
+ * of a server's, and words match it by chance. */
+void ag_err_withhold_each(ag_err *e, const ag_view *secrets, size_t n);
 
 #endif
