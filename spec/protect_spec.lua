@@ -235,6 +235,15 @@ describe("smuggled headers", function()
     end
   end)
 
+  it("whose name is none, which nginx's Lua module can't take off, are refused", function()
+    for _, name in ipairs { "x\195\164authgear-user-id", "X/Authgear(User)Id", "X,Authgear-User-Id", "X@Authgear[User]Id", 'X"Authgear"User-Id' } do
+      for _, path in ipairs { "/jwt", "/optional", "/bare" } do
+        assert.equal(400, ask(path, bearer(), name .. ": root").status, name)
+      end
+      assert.equal(200, ask("/jwt", bearer(), name:gsub("[Xx]", "Y", 1) .. ": kept").status, name)
+    end
+  end)
+
   it("that nginx refuses by itself", function()
     for _, line in ipairs { "X-Authgear-User-Id : root", "X-Authgear-User-Id\t: root", "X-Authgear\0-User-Id: root" } do
       assert.equal(400, ask("/jwt", bearer(), line).status)

@@ -315,7 +315,9 @@ local function decide(self)
   end
   local authorizations, header_hash = headers.clean()
   local now = self.now()
-  if authorizations == 1 and not self.takes_cookies then
+  if not authorizations then
+    return refusal(self, "invalid_request", "malformed", now)
+  elseif authorizations == 1 and not self.takes_cookies then
     local one = self.known:get(header_hash, now) or self.refused:get(header_hash, now)
     if one then
       return one
