@@ -60,7 +60,7 @@ local dir = files.temp_dir(true)
 
 local storages = {
   custom = function(world)
-    return uncounted(fake_storage.new(world.medium))
+    return uncounted(fake_storage.keeping(fake_storage.new(world.medium), world.medium))
   end,
   memory = function()
     return authgear.storage.memory()

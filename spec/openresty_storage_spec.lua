@@ -12,6 +12,7 @@ local server = require "spec.support.server"
 local HTTP = [[
   header_filter_by_lua_block { ngx.header["X-Worker"] = ngx.worker.pid() }
   lua_shared_dict sessions ${size};
+  lua_shared_dict notes 100k;
   init_by_lua_block {
     authgear = require "authgear.openresty"
     client = assert(authgear.new {
@@ -24,10 +25,22 @@ local HTTP = [[
 local LOCATIONS = {
   ["/state"] = [[ ngx.print(client:session_state()) ]],
   ["/log_in"] = [[
-    local request = assert(client:start_authentication { redirect_uri = "http://127.0.0.1:8989/callback" })
+    local request, why = client:start_authentication { redirect_uri = "http://127.0.0.1:8989/callback" }
+    if not request then
+      return ngx.print(tostring(why))
+    end
     local visit = { json = { url = request.url }, authorization = false }
     local visited = assert(client:fetch("${control}/visit", visit))
     local user, err = client:finish_authentication(visited:json().location)
+    ngx.print(user and user.sub or tostring(err))
+  ]],
+  ["/begin"] = [[
+    local request = assert(client:start_authentication { redirect_uri = "http://127.0.0.1:8989/callback" })
+    local visit = { json = { url = request.url }, authorization = false }
+    ngx.shared.notes:set("callback", assert(client:fetch("${control}/visit", visit)):json().location)
+  ]],
+  ["/finish"] = [[
+    local user, err = client:finish_authentication(ngx.shared.notes:get "callback")
     ngx.print(user and user.sub or tostring(err))
   ]],
   ["/hello"] = [[
@@ -47,10 +60,12 @@ local LOCATIONS = {
   ]],
   ["/fill"] = [[
     local dict, n = ngx.shared.sessions, 0
-    repeat
-      n = n + 1
-      local ok = dict:safe_set("authgear:session:" .. n, ("x"):rep(2048))
-    until not ok
+    for _, size in ipairs { 2048, 1000, 500, 250, 100, 50, 20, 1 } do
+      repeat
+        n = n + 1
+        local ok = dict:safe_set("authgear:session:" .. n, ("x"):rep(size))
+      until not ok
+    end
     ngx.print(n)
   ]],
   ["/grow"] = [[
@@ -164,9 +179,21 @@ describe("authgear.openresty.storage", function()
     assert.truthy(answer:find "true$", answer) -- the record is what it was
     assert.equal("ok", n:get("/refresh").body)
     all_say(n, "/hello", "200")
-    n:get "/log_out"
+    local holder = n:get "/lock" -- a killed worker's lock is taken over in a full dict too
+    assert.equal("true", holder.body)
+    n:kill_worker(tonumber(holder.headers["x-worker"]))
+    nginx.wait("the lock", function()
+      local refreshed = n:get "/refresh"
+      return refreshed and refreshed.body == "ok"
+    end)
     n:get "/fill"
-    assert.truthy(n:get("/log_in").body:find("storage: lua_shared_dict 'sessions' can't take the session", 1, true))
+    assert.equal("ok", n:get("/refresh").body)
+    n:get "/log_out"
+    n:get "/begin"
+    n:get "/fill"
+    assert.truthy(n:get("/finish").body:find("storage: lua_shared_dict 'sessions' can't take the session", 1, true))
+    n:get "/fill"
+    assert.truthy(n:get("/log_in").body:find("storage: lua_shared_dict 'sessions' can't take the log-in", 1, true))
   end)
 
   it("forgets a session that nobody has used for as long as was said", function()

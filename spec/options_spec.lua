@@ -41,6 +41,7 @@ local CONFIGURE = {
   allow_insecure_http = "boolean", json = "func", log = "func", on_session_state_change = "func",
   storage = { bad = { 1, true, "files", "", nothing, {}, { get = 1 }, { get = nothing, set = nothing },
       { get = nothing, set = nothing, del = nothing, lock = nothing },
+      { get = nothing, set = nothing, del = nothing, keep = nothing }, { get = nothing, set = nothing, del = nothing, take = nothing },
       { get = nothing, set = nothing, del = nothing, changed = 1 } },
     good = { "memory", authgear.storage.memory(), fake.storage() } },
   transport = { bad = { 1, "curl", true, {}, { send = 1 } }, good = { nothing, { send = nothing } } },

@@ -37,6 +37,8 @@ on[fx.LOOK] = record.look
 on[fx.LOAD] = record.load
 on[fx.STORE] = record.store
 on[fx.DELETE] = record.delete
+on[fx.KEEP] = record.keep
+on[fx.TAKE] = record.take
 
 -- The lock has one holder within a runtime: a flow, held weakly, so that one whose coroutine was thrown
 -- away is found out. `lock_taken` is set before the storage is asked and cleared after it has let go: an

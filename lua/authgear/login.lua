@@ -107,7 +107,7 @@ function M.finish(runtime, callback_url)
 end
 
 -- Shows the page and waits for the redirect.
-local function ask(runtime, attempt, request, options)
+local function ask(runtime, attempt, kind, request, options)
   local sleep = tasks.spawner(runtime) and runtime.host.sleep or nil
   local callback_url, code, message, retryable, cause = attempt:run({
     url = request.url, state = request.state, timeout = options.timeout or DEFAULT_TIMEOUT,
@@ -123,7 +123,10 @@ local function ask(runtime, attempt, request, options)
   end
   local err = errors.new(code, core.withhold(runtime.core, message), retryable)
   err.cause = cause
-  core.login_cancel(runtime.core, request.state)
+  local name = core.login_cancel(runtime.core, kind, request.state)
+  if name then
+    runtime.storage:take(name) -- where it cannot be had, it ends with its time
+  end
   return nil, err
 end
 
@@ -143,7 +146,7 @@ local function run(runtime, attempt, kind, options, wanted)
     return nil, err
   end
   local callback_url
-  callback_url, err = ask(runtime, attempt, request, options)
+  callback_url, err = ask(runtime, attempt, kind, request, options)
   if not callback_url then
     return nil, err
   elseif runtime.closed then

@@ -86,6 +86,19 @@ function M.store(runtime, flow, _, text)
   return end_access(runtime, number, version, M.feed_done(flow, runtime.storage:set(text)))
 end
 
+-- A login under way, which waits beside the record: see docs/storage.md.
+function M.keep(runtime, flow, _, name, bytes, seconds)
+  return M.feed_done(flow, runtime.storage:keep(name, bytes, seconds))
+end
+
+function M.take(runtime, flow, _, name)
+  local bytes, code, message, retryable = runtime.storage:take(name)
+  if bytes == nil and code ~= nil then
+    return feed_error(flow, code, message, retryable)
+  end
+  return feed_text(flow, bytes)
+end
+
 function M.delete(runtime, flow)
   local number, version = begin_access(runtime)
   return end_access(runtime, number, version, M.feed_done(flow, runtime.storage:del()))

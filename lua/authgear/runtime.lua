@@ -101,7 +101,7 @@ local function make_transport(options)
   }, Unloaded)
 end
 
-local function make_core(options, has_look)
+local function make_core(options, has_look, keeps_logins)
   local scopes = options.scopes and table.concat(options.scopes, " ")
   return core.client {
     endpoint = options.endpoint, client_id = options.client_id, client_secret = options.client_secret, scopes = scopes,
@@ -109,7 +109,8 @@ local function make_core(options, has_look)
     allowed_origins = options.allowed_origins, user_agent = options.user_agent or "authgear-lua/" .. VERSION,
     dpop = options.dpop, sso_enabled = options.sso_enabled, verify_id_token = options.verify_id_token,
     pre_authenticated_url_enabled = options.pre_authenticated_url_enabled,
-    allow_insecure_http = options.allow_insecure_http, has_look = has_look, manual_clock = options.clock ~= nil,
+    allow_insecure_http = options.allow_insecure_http, has_look = has_look, keeps_logins = keeps_logins,
+    manual_clock = options.clock ~= nil,
     lock_timeout = options.lock_timeout or DEFAULTS.lock_timeout,
     refresh_timeout = options.refresh_timeout or DEFAULTS.refresh_timeout, retry = options.retry,
   }
@@ -138,13 +139,14 @@ function M.new(client, options)
     return nil, errors.new(code, message, retryable)
   end
   local handle
-  handle, code, message, retryable = make_core(options, has_look)
+  local own_memory = options.storage == nil or options.storage == "memory"
+  handle, code, message, retryable = make_core(options, has_look, not own_memory and store.keep ~= nil)
   if not handle then
     return nil, errors.new(code, message, retryable)
   end
   local runtime = {
     client = client, core = handle, storage = store, has_look = has_look,
-    own_memory = options.storage == nil or options.storage == "memory", storage_option = options.storage,
+    own_memory = own_memory, storage_option = options.storage,
     transport = make_transport(options),
     host = host_of(options.host), clock = options.clock, log = quiet_log(options.log),
     decode = options.json, refresh = refresh, end_session = end_session, failure = failure,

@@ -226,7 +226,7 @@ local function without_session(self, code)
   if code.action then
     return { status = 200, headers = {}, body = "{}" }
   end
-  local token, session = self:name "access", { sub = "user" }
+  local token, session = self:name "access", { sub = code.sub }
   self.tokens[token] = { session = session, born = self.now(), how = "code", key = self.key }
   return json(200, { access_token = token, token_type = self.dpop and "DPoP" or "Bearer", expires_in = self.lifetime,
     id_token = self:id_token(session, code.nonce) })

@@ -6,7 +6,7 @@ local fake_storage = {}
 
 --- What several storages share.
 function fake_storage.medium()
-  return { generation = 0, records = {}, history = {} }
+  return { generation = 0, records = {}, history = {}, logins = {} }
 end
 
 local function put(medium, storage, name, record)
@@ -63,6 +63,20 @@ function fake_storage.new(medium, pause, fail)
       medium.owner = nil
     end
     pause "unlock"
+  end
+  return storage
+end
+
+--- Makes it keep log-ins under way too, for all who share the medium.
+function fake_storage.keeping(storage, medium)
+  function storage.keep(_, name, login, bytes, seconds)
+    medium.logins[name .. "/" .. login] = { bytes = bytes, seconds = seconds }
+    return true
+  end
+  function storage.take(_, name, login)
+    local kept = medium.logins[name .. "/" .. login]
+    medium.logins[name .. "/" .. login] = nil
+    return kept and kept.bytes
   end
   return storage
 end

@@ -29,6 +29,7 @@ typedef struct ag_client {
     bool use_dpop;              /* what is asked for from now on is bound to a key of ours */
     bool manual_clock;          /* whoever steps a flow sets env's times by hand */
     bool has_look;              /* the storage may be changed by others */
+    bool keeps_logins;          /* logins under way wait in the storage, not here: see login_kept.h */
     int64_t lock_timeout_ms;
     int64_t refresh_timeout_ms; /* for one refresh, its retries and their pauses included */
     int64_t refresh_not_before_ms;  /* boot clock: until then the token endpoint wants to be left alone; 0: it does not */

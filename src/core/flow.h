@@ -20,6 +20,8 @@ typedef enum ag_fx {
     AG_FX_SLEEP,        /* wait flow->seconds                                               -> ok */
     AG_FX_REFRESH,      /* have the client's one refresh run, flow->text: the refused access token (or not there) -> ok */
     AG_FX_ASK,          /* ask the caller's 401 policy                                      -> number: ag_policy */
+    AG_FX_KEEP,         /* have the storage keep flow->text as flow->name for flow->seconds, durably or not -> ok */
+    AG_FX_TAKE,         /* have it hand out, once, what it keeps as flow->name              -> text (or not there) */
     AG_FX_END           /* have the session cleared, unless its access token is another than flow->text -> ok */
 } ag_fx;
 
@@ -51,6 +53,7 @@ struct ag_flow {
     ag_err err;
     ag_request request;
     ag_str text;
+    ag_view name;                       /* borrowed from the flow's own */
     double seconds;
     double timeout;                     /* seconds for one SEND; 0: the driver's own */
     unsigned retries;       /* made of the SEND that ag_flow_send wanted */

@@ -7,6 +7,7 @@
 #include "core/anonymous.h"
 #include "core/flow_id_keys.h"
 #include "core/id_token.h"
+#include "core/login_kept.h"
 #include "core/renew.h"
 #include "core/revoke.h"
 #include "core/token.h"
@@ -17,6 +18,8 @@ typedef struct finish_flow {
     ag_flow base;
     ag_authz_kind kind;
     ag_str url;                 /* the callback */
+    ag_str state;               /* of the callback */
+    char name[AG_LOGIN_NAME_LEN + 1];
     ag_str code;
     ag_login *login;            /* owned, taken out of the client: a code is tried once */
     ag_token_answer tokens;
@@ -288,24 +291,57 @@ static void on_finish_metadata(ag_flow *f, const ag_input *in)
         fail_with(f, &f->err);
 }
 
+static void find_nothing(ag_flow *f)
+{
+    (void)ag_fail(&f->err, f->client->logins != NULL ? AG_E_STATE_MISMATCH : AG_E_NO_LOGIN,
+                  "no login with the callback's state has been started here");
+    ag_flow_fail(f);
+}
+
+static void on_taken(ag_flow *f, const ag_input *in)
+{
+    finish_flow *x = (finish_flow *)f;
+    ag_client *c = f->client;
+    if (!in->ok) {
+        ag_flow_fail_with(f, in->err);
+    } else if (in->text.p == NULL) {
+        find_nothing(f);
+    } else {
+        x->login = ag_login_unseal(c, x->kind, ag_str_view(&x->state), in->text, &f->err);
+        if (x->login != NULL)
+            ag_flow_call(f, ag_discovery_flow(c), on_finish_metadata);
+        else
+            ag_flow_fail(f);
+    }
+}
+
+static void take_from_storage(finish_flow *x)
+{
+    ag_flow *f = &x->base;
+    if (ag_login_name(f->client, x->kind, ag_str_view(&x->state), x->name)) {
+        f->name = ag_view_of(x->name);
+        ag_flow_want(f, AG_FX_TAKE, on_taken);
+    } else {
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
+        ag_flow_fail(f);
+    }
+}
+
 static void start_finish(ag_flow *f)
 {
     finish_flow *x = (finish_flow *)f;
     ag_client *c = f->client;
-    ag_str state = { NULL, 0 };
-    if (!ag_callback_state(&c->env.alloc, ag_str_view(&x->url), &state, &f->err)) {
+    if (!ag_callback_state(&c->env.alloc, ag_str_view(&x->url), &x->state, &f->err)) {
         ag_flow_fail(f);
-    } else {
-        x->login = ag_logins_take(&c->logins, ag_str_view(&state), x->kind);
-        if (x->login != NULL) {
-            ag_flow_call(f, ag_discovery_flow(c), on_finish_metadata);
-        } else {
-            (void)ag_fail(&f->err, c->logins != NULL ? AG_E_STATE_MISMATCH : AG_E_NO_LOGIN,
-                          "no login with the callback's state has been started here");
-            ag_flow_fail(f);
-        }
+        return;
     }
-    ag_str_free(&c->env.alloc, &state);
+    x->login = ag_logins_take(&c->logins, ag_str_view(&x->state), x->kind);
+    if (x->login != NULL)
+        ag_flow_call(f, ag_discovery_flow(c), on_finish_metadata);
+    else if (c->keeps_logins)
+        take_from_storage(x);
+    else
+        find_nothing(f);
 }
 
 static void free_finish(ag_flow *f)
@@ -313,6 +349,7 @@ static void free_finish(ag_flow *f)
     finish_flow *x = (finish_flow *)f;
     const ag_alloc *a = &f->client->env.alloc;
     ag_str_free(a, &x->url);
+    ag_str_free(a, &x->state);
     ag_str_free(a, &x->code);
     ag_str_free(a, &x->sub);
     ag_token_answer_free(a, &x->tokens);

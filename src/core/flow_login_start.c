@@ -8,6 +8,7 @@
 #include "core/flow_app_session.h"
 #include "core/flow_dpop.h"
 #include "core/id_token.h"
+#include "core/login_kept.h"
 
 #define AG_OFFLINE "offline_access"
 #define AG_SCOPES "openid " AG_OFFLINE " https://authgear.com/scopes/full-access"
@@ -21,7 +22,9 @@ typedef struct start_flow {
     double max_age_s;
     ag_str sub;                 /* whose session it is about; not there: nobody's */
     ag_str secret;              /* what the login_hint carries, or not there */
+    ag_str url;                 /* the result */
     char state[AG_RANDOM_TEXT_LEN + 1];
+    char name[AG_LOGIN_NAME_LEN + 1];
 } start_flow;
 
 /* The scopes; without offline_access where no new session is asked for, but another proof of the one there is. */
@@ -65,7 +68,7 @@ static bool make_url(start_flow *s, ag_login *l)
         ok = ag_fail(&f->err, AG_E_MEMORY, "no memory for the authorization URL");
     else
         ok = ag_authz_url(a, &c->metadata, ag_str_view(&c->client_id), (ag_view){ scopes.p, scopes.n }, &o, l,
-                          &f->text, &f->err);
+                          &s->url, &f->err);
     ag_buf_free(&scopes);
     return ok;
 }
@@ -105,6 +108,38 @@ static bool bind_code(start_flow *s, ag_login *l)
         || ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
 }
 
+static void on_kept(ag_flow *f, const ag_input *in)
+{
+    if (in->ok)
+        ag_flow_done(f);
+    else
+        ag_flow_fail_with(f, in->err);
+}
+
+/* Where the storage keeps logins, this process does not: the callback may come to any of them, and is good for one. */
+static void keep(start_flow *s, ag_login *l)
+{
+    ag_flow *f = &s->base;
+    ag_client *c = f->client;
+    memcpy(s->state, l->state, sizeof s->state);
+    if (!c->keeps_logins) {
+        ag_logins_add(&c->env, &c->logins, l);
+        ag_flow_done(f);
+        return;
+    }
+    if (!ag_login_name(c, l->kind, ag_view_of(l->state), s->name)) {
+        (void)ag_fail(&f->err, AG_E_MEMORY, "no memory for a login");
+        ag_flow_fail(f);
+    } else if (!ag_login_seal(c, l, &f->text, &f->err)) {
+        ag_flow_fail(f);
+    } else {
+        f->name = ag_view_of(s->name);
+        f->seconds = AG_LOGIN_LIFE_MS / 1000.0;
+        ag_flow_want(f, AG_FX_KEEP, on_kept);
+    }
+    ag_login_free(&c->env.alloc, l);
+}
+
 static void on_ready(ag_flow *f, const ag_input *in)
 {
     start_flow *s = (start_flow *)f;
@@ -128,9 +163,7 @@ static void on_ready(ag_flow *f, const ag_input *in)
         ag_flow_fail(f);
         return;
     }
-    memcpy(s->state, l->state, sizeof s->state);
-    ag_logins_add(&c->env, &c->logins, l);
-    ag_flow_done(f);
+    keep(s, l);
 }
 
 /* What the stored ID token says of the session's user; false: f->err. */
@@ -238,6 +271,7 @@ static void free_start(ag_flow *f)
     ag_str_free(a, &s->redirect_uri);
     ag_str_free(a, &s->sub);
     ag_str_free(a, &s->secret);
+    ag_str_free(a, &s->url);
     for (i = 0; i < AG_PARAM_COUNT; i++)
         ag_str_free(a, &s->params[i]);
 }
@@ -279,7 +313,7 @@ ag_flow *ag_login_start_flow(ag_client *c, const ag_authz_options *o)
 
 ag_view ag_login_url(const ag_flow *start)
 {
-    return ag_str_view(&start->text);
+    return ag_str_view(&((const start_flow *)start)->url);
 }
 
 ag_view ag_login_state(const ag_flow *start)
@@ -287,9 +321,9 @@ ag_view ag_login_state(const ag_flow *start)
     return ag_view_of(((const start_flow *)start)->state);
 }
 
-void ag_login_cancel(ag_client *c, ag_view state)
+void ag_login_cancel(ag_client *c, ag_authz_kind kind, ag_view state)
 {
-    ag_login *l = ag_logins_take(&c->logins, state, AG_AUTHZ_KINDS);
+    ag_login *l = ag_logins_take(&c->logins, state, kind);
     if (l != NULL)
         ag_login_free(&c->env.alloc, l);
 }

@@ -4,7 +4,6 @@
 #include "core/crypto.h"
 
 #define AG_MAX_LOGINS 16
-#define AG_LOGIN_LIFE_MS (60 * 60 * 1000)
 
 ag_login *ag_login_new(const ag_env *env, ag_authz_kind kind, ag_view redirect_uri, ag_err *e)
 {

@@ -21,6 +21,7 @@ typedef enum ag_authz_kind {
 } ag_authz_kind;
 
 #define AG_ANY_AGE (-1.0)
+#define AG_LOGIN_LIFE_MS (60 * 60 * 1000)
 
 typedef struct ag_login {
     struct ag_login *next;

@@ -138,6 +138,7 @@ static bool read_options(lua_State *L, ag_client *c, ag_err *e)
     c->use_dpop = flag_option(L, "dpop");
     c->verify_id_token = flag_option(L, "verify_id_token");
     c->has_look = flag_option(L, "has_look");
+    c->keeps_logins = flag_option(L, "keeps_logins");
     c->manual_clock = flag_option(L, "manual_clock");
     auth_option(L, c);
     seconds_option(L, "lock_timeout", &c->lock_timeout_ms);

@@ -166,6 +166,14 @@ static int push_want(lua_State *L, const ag_flow *root, const ag_flow *f)
     case AG_FX_END:
         ag_lua_push_view(L, ag_str_view(&f->text));
         return 2;
+    case AG_FX_KEEP:
+        ag_lua_push_view(L, f->name);
+        ag_lua_push_view(L, ag_str_view(&f->text));
+        lua_pushnumber(L, f->seconds);
+        return 4;
+    case AG_FX_TAKE:
+        ag_lua_push_view(L, f->name);
+        return 2;
     case AG_FX_SLEEP:
         lua_pushnumber(L, f->seconds);
         return 2;
@@ -355,7 +363,8 @@ static const luaL_Reg functions[] = {
 static int push_effects(lua_State *L)
 {
     static const char *const names[] = {
-        "DONE", "FAIL", "LOOK", "LOAD", "STORE", "DELETE", "LOCK", "UNLOCK", "SEND", "SLEEP", "REFRESH", "ASK", "END"
+        "DONE", "FAIL", "LOOK", "LOAD", "STORE", "DELETE", "LOCK", "UNLOCK", "SEND", "SLEEP", "REFRESH", "ASK", "KEEP",
+        "TAKE", "END"
     };
     int i;
     lua_newtable(L);

@@ -5,6 +5,7 @@
 #include "core/flow_login.h"
 #include "core/flow_pre_authenticated.h"
 #include "core/id_token.h"
+#include "core/login_kept.h"
 #include "lua/core_private.h"
 
 static ag_authz_kind check_kind(lua_State *L, int i)
@@ -135,10 +136,18 @@ static int l_login_url(lua_State *L)
     return 2;
 }
 
+/* login_cancel(client, kind, state) -> the name as which the storage may keep it | nil */
 static int l_login_cancel(lua_State *L)
 {
-    ag_login_cancel(ag_lua_check_client(L, 1), ag_lua_check_view(L, 2));
-    return 0;
+    ag_client *c = ag_lua_check_client(L, 1);
+    ag_authz_kind kind = check_kind(L, 2);
+    ag_view state = ag_lua_check_view(L, 3);
+    char name[AG_LOGIN_NAME_LEN + 1];
+    ag_login_cancel(c, kind, state);
+    if (!c->keeps_logins || !ag_login_name(c, kind, state, name))
+        return 0;
+    lua_pushstring(L, name);
+    return 1;
 }
 
 static const luaL_Reg functions[] = {

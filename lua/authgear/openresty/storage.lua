@@ -2,11 +2,11 @@
 -- restart of nginx empties the dict.
 -- Must never lose a record because the dict is full, nor have another record evicted.
 local lock = require "authgear.openresty.lock"
+local logins = require "authgear.openresty.logins"
 
 local PREFIX = "authgear:session:"
 local SPARE = ":new" -- after a record's key: it, while it moves to a larger place
 local LOCK = ":lock"
-local ROOM = ":lock room" -- stays while there is a record, so that a lock always finds room beside it in a full dict
 local UNIT = 2048 -- bytes that a record's place is rounded up to
 local LOOK = 1 -- seconds between two looks at the file: other programs may change it
 
@@ -27,8 +27,8 @@ local function read(self)
   return bytes and bytes:sub(1, length)
 end
 
-local function full(self, why)
-  return nil, "storage", ("lua_shared_dict '%s' can't take the session: %s; make it larger"):format(self.dict_name, why), true
+local function full(self, why, what)
+  return nil, "storage", ("lua_shared_dict '%s' can't take the %s: %s; make it larger"):format(self.dict_name, what, why), true
 end
 
 -- A record has a place as large as the one before it, if it fits: then nothing has to be found in a full dict. For a larger
@@ -43,11 +43,11 @@ local function write(self, text)
   local bytes = text .. (" "):rep(size - length)
   local moves = not (old and #old == size)
   local ok, why = dict:safe_set(moves and key .. SPARE or key, bytes, self.expires, length)
-  if ok and not old and not self.file then
-    dict:safe_add(key .. ROOM, ("x"):rep(lock.LONGEST), self.expires)
+  if ok and self.lock then
+    self.lock:keep_room()
   end
   if not ok then
-    return full(self, why)
+    return full(self, why, "session")
   elseif moves and dict:safe_set(key, bytes, self.expires, length) then
     dict:delete(key .. SPARE)
   end
@@ -58,15 +58,31 @@ end
 local function forget(self)
   self.dict:delete(self.key)
   self.dict:delete(self.key .. SPARE)
-  self.dict:delete(self.key .. ROOM)
+  if self.lock then
+    self.lock:give_up_room()
+  end
   self.seen = nil
   return true
+end
+
+-- Logins under way are in the dict, with a file too: a restart ends them.
+
+local function keep_login(self, name, bytes, seconds)
+  local ok, why = logins.keep(self.dict, self.name .. ":" .. name, bytes, seconds)
+  if not ok then
+    return full(self, why, "log-in")
+  end
+  return true
+end
+
+local function take_login(self, name)
+  return logins.take(self.dict, self.name .. ":" .. name)
 end
 
 -- Of the dict alone.
 
 ---@class authgear.openresty.Storage
-local Dict = { get = read, set = write, del = forget }
+local Dict = { get = read, set = write, del = forget, keep = keep_login, take = take_login }
 Dict.__index = Dict
 
 function Dict:changed()
@@ -86,7 +102,7 @@ Dict.close = Dict.unlock
 -- With a file. What the dict says is taken for true only where nothing is decided by it: the holder of the lock reads the file.
 
 ---@class authgear.openresty.CachedFile
-local Cached = {}
+local Cached = { keep = keep_login, take = take_login }
 Cached.__index = Cached
 
 -- Puts what the file says into the dict. Without the lock only where nothing is: it may be outdated already.
@@ -163,10 +179,10 @@ local M = {}
 ---@param name string
 ---@param expires number|nil seconds, for the dict alone
 function M.open(dict_name, file, name, expires)
-  local self = { dict = ngx.shared[dict_name], dict_name = dict_name, key = PREFIX .. name, expires = expires or 0,
+  local self = { dict = ngx.shared[dict_name], dict_name = dict_name, name = name, key = PREFIX .. name, expires = expires or 0,
     seen = NOT_READ, kind = "dict" }
   if not file then
-    self.lock = lock.new(self.dict, dict_name, self.key .. LOCK)
+    self.lock = lock.new(self.dict, dict_name, self.key .. LOCK, self.expires)
     return setmetatable(self, Dict), nil, nil, nil, true
   end
   local code, message, retryable

@@ -1,6 +1,6 @@
---- A storage of the user's own: a table with functions get, set, del and, where others can
--- change the record, lock, unlock and changed. What they raise becomes an error, and what they
--- return is checked. Must never put what they raised into an error's text: it may hold the record.
+--- A storage of the user's own: a table with functions get, set, del and, where others can change the record, lock, unlock
+-- and changed; where others finish log-ins, keep and take. What they raise becomes an error, and what they return is checked.
+-- Must never put what they raised into an error's text: it may hold the record.
 local protect = require "authgear.protect"
 
 local Custom = {}
@@ -88,13 +88,32 @@ function Custom:unlock()
   return true
 end
 
+-- These two are there only where the user's table has them: see M.new.
+
+local function keep(self, name, bytes, seconds)
+  return change(self, "keep", name, bytes, seconds)
+end
+
+local function take(self, name)
+  local ok, bytes, why = call(self, "take", name)
+  if not ok then
+    return nil, "user_code", "the storage's take raised an error"
+  elseif bytes == nil and why ~= nil then
+    return failed("take", why)
+  elseif bytes ~= nil and type(bytes) ~= "string" then
+    return nil, "user_code", "the storage's take returned a " .. type(bytes) .. " instead of a string or nil"
+  end
+  return bytes
+end
+
 function Custom:close()
   return self:unlock()
 end
 
 local M = {}
 
-local FUNCTIONS = { "get", "set", "del", "lock", "unlock", "changed" }
+local FUNCTIONS = { "get", "set", "del", "lock", "unlock", "changed", "keep", "take" }
+local PAIRS = { { "lock", "unlock" }, { "keep", "take" } }
 local REQUIRED = { get = true, set = true, del = true }
 
 --- Says what is wrong with a user's storage table, or nil.
@@ -106,15 +125,18 @@ function M.problem(user)
       return "a table with a function '" .. name .. "'"
     end
   end
-  if (user.lock == nil) ~= (user.unlock == nil) then
-    return "a table with both 'lock' and 'unlock', or neither"
+  for _, pair in ipairs(PAIRS) do
+    if (user[pair[1]] == nil) ~= (user[pair[2]] == nil) then
+      return ("a table with both '%s' and '%s', or neither"):format(pair[1], pair[2])
+    end
   end
 end
 
 ---@param user authgear.Storage
 ---@param name string
 function M.new(user, name)
-  return setmetatable({ user = user, name = name, kind = "custom" }, Custom)
+  local self = { user = user, name = name, kind = "custom", keep = user.keep and keep, take = user.take and take }
+  return setmetatable(self, Custom)
 end
 
 ---@class authgear.Storage a storage of your own; every function gets the table and the client's name
@@ -126,5 +148,10 @@ end
 ---@field unlock nil|fun(self, name: string) gives it back; must do nothing if it is not this table that has it: it is
 --- also called when `lock` raised an error or its caller was thrown away meanwhile
 ---@field changed nil|fun(self, name: string): boolean a cheap look: may the record be another than the one last read?
+---@field keep nil|fun(self, name: string, login: string, bytes: string, seconds: number): boolean|nil, any keeps the bytes of a
+--- log-in under way by that name of its own (in place of what had it), for so long at most; true: it does. Needed where another
+--- process than the one that began a log-in may finish it
+---@field take nil|fun(self, name: string, login: string): string|nil, any hands them out and forgets them: to one caller only,
+--- however many ask at once; nil: there is none, or no more
 
 return M
