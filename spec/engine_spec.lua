@@ -3,6 +3,7 @@
 -- once, cancelling, limits. Its threads, forks and memory have specs of their own (engine_life_spec, spec/c).
 local raw_server = require "spec.support.raw_server"
 local engines = require "spec.support.engine"
+local core = require "authgear.core"
 local curl = require "authgear.curl"
 
 describe("the engine", function()
@@ -48,6 +49,44 @@ describe("the engine", function()
       job:close()
     end)
 
+    it("begins with what need not be begun at once, whether its thread sleeps, naps or works", function()
+      world.engine:patient(true)
+      for _, pause in ipairs { 0, 0, 0.001, 0.003, 0.15, 0 } do
+        core.sleep(pause)
+        local jobs = {}
+        for i = 1, 20 do
+          jobs[i] = world:submit("/zero")
+        end
+        world:finish((table.unpack or unpack)(jobs))
+        for _, job in ipairs(jobs) do
+          assert.equal(200, (job:answer()))
+          job:close()
+        end
+      end
+      local patient = world:submit("/zero")
+      world.engine:patient(false)
+      local hurried = world:submit("/zero")
+      world:finish(patient, hurried)
+      patient:close()
+      hurried:close()
+    end)
+
+    it("gives the answer and is closed by one call, once it is over", function()
+      local job = world:submit("/wait/50")
+      assert.equal("wait", job:take())
+      world:finish(job)
+      local status, headers, body, version = job:take()
+      assert.same({ 200, "string", "1.1" }, { status, type(headers), version })
+      assert.truthy(body)
+      assert.equal("closed", (select(2, job:take())))
+      local broken = world:submit("http://127.0.0.1:1/")
+      world:finish(broken)
+      local nothing, code = broken:take()
+      assert.is_nil(nothing)
+      assert.equal("network", code)
+      assert.equal("closed", (select(2, broken:take())))
+    end)
+
     it("sends bodies, and keeps its own copy of all it was given", function()
       local body = ("b\0"):rep(100000)
       local job = world:submit("/echo", { method = "POST", body = body .. "!", headers = "X-A: " .. ("h"):rep(100) .. "\r\n" })
@@ -63,7 +102,7 @@ describe("the engine", function()
       for _ = 1, 3 do
         local before = server:stats().proxied
         assert.equal("a\0b\0", (select(3, world:get("/zero"))))
-        local job = assert(world.engine:submit(proxied, "GET", "http://somewhere.test/zero", nil, nil, 10))
+        local job = assert(world.engine:submit(proxied, nil, "GET", "http://somewhere.test/zero", nil, nil, 10))
         world:finish(job)
         assert.equal("a\0b\0", (select(3, job:answer())))
         job:close()
@@ -75,7 +114,7 @@ describe("the engine", function()
       local stranger = curl.settings { proxy = "" }
       for _ = 1, 3 do
         assert.equal(200, (world:get("https:/zero")))
-        local job = assert(world.engine:submit(stranger, "GET", "https://localhost:" .. server.tls .. "/zero", nil, nil, 10))
+        local job = assert(world.engine:submit(stranger, nil, "GET", "https://localhost:" .. server.tls .. "/zero", nil, nil, 10))
         world:finish(job)
         local status, code = job:answer()
         assert.same({ nil, "tls" }, { status, code })

@@ -185,6 +185,32 @@ describe("the scheduler", function()
     assert.equal(0, scheduler.count())
   end)
 
+  it("lets the engine take its time for who comes once a frame, not for who is waiting", function()
+    local engine = fake_engine.new()
+    scheduler.engine = engine
+    core.sleep(0.005)
+    scheduler.frame()
+    assert.same({ true }, engine.told)
+    for _ = 1, 1000 do -- one of them comes at once, whatever else the machine does
+      scheduler.frame()
+    end
+    assert.equal(false, engine.told[2])
+    core.sleep(0.005)
+    scheduler.frame()
+    assert.equal(true, engine.told[#engine.told])
+    scheduler.run()
+    assert.equal(false, engine.told[#engine.told])
+    core.sleep(0.005)
+    scheduler.frame()
+    scheduler.block(function()
+      return true
+    end)
+    assert.equal(false, engine.told[#engine.told])
+    for i = 2, #engine.told do
+      assert.not_equal(engine.told[i - 1], engine.told[i]) -- told what has changed
+    end
+  end)
+
   it("does nothing when it is run inside a task", function()
     local ran, inside = false, nil
     scheduler.spawn(function()

@@ -5,8 +5,10 @@
 ---@class authgear.scheduler
 ---@field current authgear.scheduler.Task|nil the task that is being resumed
 ---@field engine userdata|nil the engine, once there is one
+---@field last number|nil when the time of the run under way is over; nil: never
+---@field ticks integer runs made
 ---@field PENDING table
-local M = {}
+local M = { ticks = 0 }
 
 --- What a task of ours yields when it waits: `authgear.pending`.
 M.PENDING = require("authgear.core").pending

@@ -5,9 +5,13 @@
 ---@param name string of the module
 ---@return table
 return function(name)
-  return setmetatable({}, { __index = function(module, key)
-    local value = require(name)[key]
+  local meta = {}
+  function meta.__index(module, key)
+    local real = require(name)
+    meta.__index = real -- also for what it does not have
+    local value = real[key]
     module[key] = value
     return value
-  end })
+  end
+  return setmetatable({}, meta)
 end

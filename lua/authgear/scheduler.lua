@@ -6,11 +6,14 @@
 -- it waits for has come. So a scheduler of the program's own, between the task and a coroutine inside it, may pass the
 -- value on or resume at any time. A yield of anything else means "go on with the next run".
 local core = require "authgear.core"
+local queue = require "authgear.queue"
 local timers = require("authgear.timers").new()
 
+local push, pop, is_empty = queue.push, queue.pop, queue.is_empty
 local create, resume = coroutine.create, coroutine.resume
 local now, clock = core.now, core.clock
 
+local FRAME = 0.003 -- seconds: whoever comes back sooner is waiting
 local PASSES = 8 -- in one run: a task that is woken by another goes on in the same run, but not for ever
 
 local M = require "authgear.current"
@@ -30,19 +33,20 @@ local PENDING = M.PENDING
 ---@field raised any
 ---@field cancelled boolean|nil
 ---@field number integer its place in `tasks`
----@field jobs table<userdata, boolean>|nil the engine's jobs that are its own
+---@field job userdata|nil the engine's job that is its own
+---@field jobs table<userdata, boolean>|nil more such, where coroutines of the program's own in it each wait for one
 ---@field on_done nil|fun(task: authgear.scheduler.Task)
 ---@field owed boolean|nil has a request out whose answer must not be lost: see closing.lua
 
 local count = 0 -- tasks that are not done
-local ticks = 0 -- passes made
 local tasks, free = { n = 0 }, { n = 0 } -- those that are not done, by their numbers (false: none); the numbers that are free
 local watchers = {} -- id of a job that is no task's -> the function to call
 local later = { n = 0 } -- tasks that yielded for reasons of their own
-local ours, users = { head = 1, tail = 0 }, { head = 1, tail = 0 } -- those that can go on
+local ours, users = queue.new(), queue.new() -- those that can go on
 local working = false
-local last = nil -- when the time of the run under way is over; nil: never
 local listeners = {} -- of on_work
+local is_patient = false -- what the engine was told
+local framed = -FRAME -- when `frame` was called last
 
 local function tell()
   if not working and listeners[1] then
@@ -59,32 +63,6 @@ local function tell_if_over()
   end
 end
 
-local function push(queue, task)
-  local tail = queue.tail + 1
-  queue.tail = tail
-  queue[tail] = task
-end
-
--- The next, or nil.
-local function pop(queue)
-  local head, tail = queue.head, queue.tail
-  if head > tail then
-    return nil
-  end
-  local task = queue[head]
-  queue[head] = nil
-  if head == tail then
-    queue.head, queue.tail = 1, 0
-  else
-    queue.head = head + 1
-  end
-  return task
-end
-
-local function is_empty(queue)
-  return queue.tail < queue.head
-end
-
 --- Has the task go on with the next run. It looks by itself whether that helps.
 ---@param task authgear.scheduler.Task
 function M.ready(task)
@@ -93,16 +71,22 @@ function M.ready(task)
   end
   task.queued = true
   push(task.internal and ours or users, task)
-  tell()
+  if not working then
+    tell()
+  end
 end
 local ready = M.ready
 
 local function close_jobs(task)
-  local jobs = task.jobs
+  local job, jobs = task.job, task.jobs
+  if job then
+    task.job = nil
+    job:close()
+  end
   if jobs then
     task.jobs = nil
-    for job in pairs(jobs) do
-      job:close()
+    for other in pairs(jobs) do
+      other:close()
     end
   end
 end
@@ -192,17 +176,17 @@ local function step(task)
 end
 
 -- Resumes those that are in the queue now. False: the time is over.
-local function drain(queue, only_owed)
-  for _ = queue.head, queue.tail do
-    local task = pop(queue)
+local function drain(from, only_owed)
+  for _ = from.head, from.tail do
+    local task = pop(from)
     if not task then
       break
     elseif task.running or (only_owed and not task.owed) then
-      push(queue, task)
+      push(from, task)
     elseif not task.done then
       task.queued = nil
       step(task)
-      if M.is_late() then
+      if M.last and M.is_late() then
         return false
       end
     end
@@ -256,17 +240,23 @@ local function collect_later()
   end
 end
 
--- One run: some passes over those that can go on.
+-- One run: some passes over those that can go on. What there is none of is not called: it would cost a frame, whose caches
+-- are cold, a microsecond each.
 local function work(time, only_ours, only_owed)
-  last = time
-  ticks = ticks + 1
-  collect_later()
-  collect_timers()
+  M.last = time
+  M.ticks = M.ticks + 1
+  if later.n > 0 then
+    collect_later()
+  end
+  if timers.n > 0 then
+    collect_timers()
+  end
   for _ = 1, PASSES do
     collect()
-    if is_empty(ours) and (only_ours or is_empty(users)) then
+    local has_ours, has_users = ours.tail >= ours.head, not only_ours and users.tail >= users.head
+    if not (has_ours or has_users) then
       return
-    elseif not drain(ours, only_owed) or not (only_ours or drain(users)) then
+    elseif has_ours and not drain(ours, only_owed) or has_users and not drain(users) then
       return
     end
   end
@@ -287,13 +277,23 @@ local function recover(task)
   end
 end
 
+--- May what is asked of the engine from now on begin some milliseconds later?
+---@param patient boolean
+function M.be_patient(patient)
+  local engine = M.engine
+  if engine and patient ~= is_patient then
+    is_patient = patient
+    engine:patient(patient)
+  end
+end
+
 -- Makes one run: see work.
 function M.guarded(...)
-  local had_work = M.pending()
+  local had_work = count > 0 or next(watchers) ~= nil
   working = true
   local ok, raised = pcall(work, ...)
   working = false
-  if had_work then
+  if had_work and count == 0 then
     tell_if_over()
   end
   if not ok then
@@ -305,9 +305,6 @@ end
 -- Is this call made from inside a run?
 local function is_inside()
   local task = M.current
-  if not task then
-    return false
-  end
   local status = coroutine.status(task.thread)
   if status == "running" or status == "normal" then
     return true
@@ -316,18 +313,37 @@ local function is_inside()
   return false
 end
 
---- Moves everything on that can go on, and never waits. Does nothing inside a task. Raises what a task of the program's
---- own raised, when nobody can ask for it any more (`after_run` of async.lua, which is there when there is such an error).
----@param budget number|nil seconds after which no other task is begun with, and no request sent
----@return integer count tasks that are still there
-function M.run(budget)
-  if not is_inside() then
-    M.guarded(budget and clock() + budget)
+local function run(until_when)
+  if not (M.current and is_inside()) then
+    M.guarded(until_when)
     if M.after_run then
       M.after_run(count)
     end
   end
   return count
+end
+
+--- Moves everything on that can go on, and never waits. Does nothing inside a task. Raises what a task of the program's
+--- own raised, when nobody can ask for it any more (`after_run` of async.lua, which is there when there is such an error).
+---@param budget number|nil seconds after which no other task is begun with, and no request sent
+---@return integer count tasks that are still there
+function M.run(budget)
+  M.be_patient(false)
+  return run(budget and clock() + budget)
+end
+
+--- The same for who comes back many times a second, once a frame, and so need not have the engine's thread woken, which
+--- costs more than all else here: it finds by itself what is asked for.
+---@param budget number|nil as run's
+---@return integer count tasks that are still there
+function M.frame(budget)
+  local time = clock()
+  local patient = time - framed >= FRAME
+  if patient ~= is_patient then
+    M.be_patient(patient)
+  end
+  framed = time
+  return run(budget and time + budget)
 end
 
 --- How many tasks there are.
@@ -354,16 +370,6 @@ function M.due()
     return 0
   end
   return M.due_timer()
-end
-
---- The file descriptor that is readable while the engine has news; nil as long as there is no engine.
----@return integer|nil
----@return string|nil code
----@return string|nil message
-function M.descriptor()
-  if M.engine then
-    return M.engine:descriptor()
-  end
 end
 
 --- Is there anything of ours that has not come to its end?
@@ -400,10 +406,13 @@ function M.unwatch(job)
   tell_if_over()
 end
 
---- Makes a job the running task's: news of it have the task go on, and its end, or cancelling it, closes the job.
-function M.adopt(job)
-  local task = M.current
-  job:tag(task.number)
+--- The job is the task's: its end, or cancelling it, closes the job. News of it have the task go on if its tag is the
+--- task's number.
+function M.keep(task, job)
+  if not task.job then
+    task.job = job
+    return
+  end
   local jobs = task.jobs
   if not jobs then
     jobs = {}
@@ -412,9 +421,18 @@ function M.adopt(job)
   jobs[job] = true
 end
 
+--- Makes a job the running task's.
+function M.adopt(job)
+  local task = M.current
+  job:tag(task.number)
+  M.keep(task, job)
+end
+
 --- It is closed, or will be at once.
 function M.release(task, job)
-  if task.jobs then
+  if task.job == job then
+    task.job = nil
+  elseif task.jobs then
     task.jobs[job] = nil
   end
 end
@@ -437,7 +455,7 @@ end
 --- let us run. So what it may wait for is picked up here, and the SDK's own tasks are resumed.
 function M.run_inside()
   local before = M.current
-  ticks = ticks + 1
+  M.ticks = M.ticks + 1
   collect_timers()
   collect()
   drain(ours)
@@ -446,6 +464,7 @@ end
 
 --- Is the time over that this run was given?
 function M.is_late()
+  local last = M.last
   return last ~= nil and clock() >= last
 end
 
@@ -454,11 +473,6 @@ end
 function M.postpone(task)
   later.n = later.n + 1
   later[later.n] = task
-end
-
---- The number of runs made.
-function M.tick()
-  return ticks
 end
 
 --- The task has come to its end.

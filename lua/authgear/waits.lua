@@ -45,9 +45,9 @@ function M.park()
     end
     return
   end
-  local tick = M.tick()
+  local ticks = M.ticks
   yield(PENDING)
-  if tick == M.tick() then
+  if ticks == M.ticks then
     M.run_inside()
   end
 end
@@ -135,6 +135,16 @@ function M.await(start, seconds)
   return woken
 end
 
+--- The file descriptor that is readable while the engine has news; nil as long as there is no engine.
+---@return integer|nil
+---@return string|nil code
+---@return string|nil message
+function M.descriptor()
+  if M.engine then
+    return M.engine:descriptor()
+  end
+end
+
 --- Waits in this thread, outside all tasks, and runs them meanwhile.
 ---@param is_over fun(what: any): boolean
 ---@param what any
@@ -143,6 +153,7 @@ end
 ---@return boolean over false: the time is
 function M.block(is_over, what, seconds, only_ours)
   local last = seconds and now() + seconds
+  M.be_patient(false)
   while not is_over(what) do
     M.guarded(nil, only_ours)
     if is_over(what) then
@@ -162,6 +173,7 @@ end
 ---@param seconds number at most
 function M.settle(is_over, seconds)
   local last = now() + seconds
+  M.be_patient(false)
   while not is_over() and now() < last do
     M.guarded(nil, true, true)
     if not is_over() then

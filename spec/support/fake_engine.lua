@@ -20,7 +20,7 @@ local Engine = {}
 Engine.__index = Engine
 
 function M.new()
-  return setmetatable({ jobs = 0, news = {}, waits = 0 }, Engine)
+  return setmetatable({ jobs = 0, news = {}, waits = 0, told = {} }, Engine)
 end
 
 function Engine:job()
@@ -30,6 +30,10 @@ end
 
 function Engine:say(job)
   table.insert(self.news, job)
+end
+
+function Engine:patient(patient)
+  table.insert(self.told, patient)
 end
 
 function Engine:ready()

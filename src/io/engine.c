@@ -111,7 +111,12 @@ void ag_engine_limits(ag_engine *g, long total, long per_host)
         return;
     atomic_store(&g->core->total, total);
     atomic_store(&g->core->per_host, per_host);
-    ag_wake_set(&g->core->own_wake);
+    ag_core_wake(g->core);
+}
+
+void ag_engine_patient(ag_engine *g, bool patient)
+{
+    g->patient = patient;
 }
 
 ag_job *ag_engine_submit(ag_engine *g, const ag_transfer_request *r, ag_err *e)
@@ -128,7 +133,7 @@ ag_job *ag_engine_submit(ag_engine *g, const ag_transfer_request *r, ag_err *e)
         return NULL;
     j = ag_job_new(g, r, e);
     if (j != NULL)
-        ag_core_order(g->core, j, AG_ORDER_SUBMIT);
+        ag_core_order(g->core, j, AG_ORDER_SUBMIT, g->patient);
     return j;
 }
 

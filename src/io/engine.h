@@ -24,6 +24,10 @@ void ag_engine_stop(ag_engine *g);
 /* How many connections there may be, idle ones counted. */
 void ag_engine_limits(ag_engine *g, long total, long per_host);
 
+/* What is asked for from now on may begin some milliseconds later. Waking the thread is most of what a request costs the
+ * caller: while some such come, the thread looks for them by itself. For callers that come back many times a second. */
+void ag_engine_patient(ag_engine *g, bool patient);
+
 /* Copies what is in r. The job is the caller's until ag_job_close. NULL: *e says why. */
 ag_job *ag_engine_submit(ag_engine *g, const ag_transfer_request *r, ag_err *e);
 /* A job that has something new to say, once for each news; borrowed. NULL: none has, for now. */

@@ -34,6 +34,7 @@ ag_core *ag_core_start(const ag_engine *g, ag_err *e)
     c->own_wake.rd = c->own_wake.wr = AG_SOCK_NONE;
     atomic_init(&c->own_list, NULL);
     atomic_init(&c->host_list, NULL);
+    atomic_init(&c->attention, AG_AWAKE); /* it looks before it waits */
     atomic_init(&c->total, g->total);
     atomic_init(&c->per_host, g->per_host);
     atomic_init(&c->has_host_wake, g->has_wake);

@@ -143,7 +143,7 @@ void ag_job_orphan(ag_job *j)
 static void order(ag_job *j, unsigned what)
 {
     if (!is_over(j) && j->engine->core != NULL)
-        ag_core_order(j->engine->core, j, what);
+        ag_core_order(j->engine->core, j, what, j->engine->patient);
 }
 
 ag_step ag_job_step(ag_job *j)

@@ -7,16 +7,16 @@ static void ref(ag_job *j)
     (void)atomic_fetch_add_explicit(&j->refs, 1, memory_order_relaxed);
 }
 
-bool ag_core_push_own(ag_core *c, ag_job *j)
+static void push_own(ag_core *c, ag_job *j)
 {
     ag_job *head = atomic_load(&c->own_list);
     do
         j->own_next = head;
     while (!atomic_compare_exchange_weak(&c->own_list, &head, j));
-    return head == NULL;
 }
 
-bool ag_core_push_host(ag_core *c, ag_job *j)
+/* True: the list was empty before. */
+static bool push_host(ag_core *c, ag_job *j)
 {
     ag_job *head = atomic_load(&c->host_list);
     do
@@ -49,14 +49,25 @@ ag_job *ag_core_take_host(ag_core *c)
     return oldest;
 }
 
-void ag_core_order(ag_core *c, ag_job *j, unsigned order)
+void ag_core_wake(ag_core *c)
 {
-    (void)atomic_fetch_or(&j->orders, order);
-    if (atomic_exchange(&j->own_queued, true))
-        return;
-    ref(j);
-    if (ag_core_push_own(c, j))
+    if (!atomic_exchange(&c->own_woken, true))
         ag_wake_set(&c->own_wake);
+}
+
+void ag_core_order(ag_core *c, ag_job *j, unsigned order, bool patient)
+{
+    int attention;
+    (void)atomic_fetch_or(&j->orders, order);
+    if (!atomic_exchange(&j->own_queued, true)) {
+        ref(j);
+        push_own(c, j);
+    }
+    if (patient)
+        atomic_store(&c->has_patient, true);
+    attention = atomic_load(&c->attention);
+    if (attention == AG_ASLEEP || (attention == AG_NAPPING && !patient))
+        ag_core_wake(c);
 }
 
 void ag_core_tell(ag_core *c, ag_job *j, unsigned news)
@@ -65,6 +76,6 @@ void ag_core_tell(ag_core *c, ag_job *j, unsigned news)
     if (atomic_exchange(&j->host_queued, true))
         return;
     ref(j);
-    if (ag_core_push_host(c, j) && atomic_load(&c->has_host_wake) && !atomic_exchange(&c->host_woken, true))
+    if (push_host(c, j) && atomic_load(&c->has_host_wake) && !atomic_exchange(&c->host_woken, true))
         ag_wake_set(&c->host_wake);
 }

@@ -6,6 +6,8 @@
 
 /* The timers stand still while the system sleeps; the clock that is asked afterwards does not. */
 enum { LONGEST_MS = 5000 };
+/* How long a nap is, and for how long after the last patient order it naps in place of sleeping. */
+enum { NAP_MS = 2, NAPS_MS = 100 };
 
 static int64_t now_ms(void)
 {
@@ -230,6 +232,35 @@ static int patience(const ag_core *c)
     return ms <= 0 ? 0 : ms > LONGEST_MS ? LONGEST_MS : (int)ms;
 }
 
+/* How long it may wait; until it is over, `attention` says how the host gets hold of it. */
+static int lie_down(ag_core *c)
+{
+    int ms = patience(c), attention = AG_ASLEEP;
+    if (atomic_load(&c->has_patient)) {
+        atomic_store(&c->has_patient, false);
+        c->nap_until = now_ms() + NAPS_MS;
+    } else if (c->nap_until != 0 && now_ms() >= c->nap_until) {
+        c->nap_until = 0;
+    }
+    if (c->nap_until != 0) {
+        attention = AG_NAPPING;
+        ms = ms < 0 || ms > NAP_MS ? NAP_MS : ms;
+    }
+    atomic_store(&c->attention, attention);
+    return atomic_load(&c->own_list) == NULL && !atomic_load(&c->stop) ? ms : 0;
+}
+
+static void turn(ag_core *c)
+{
+    ag_poll_event events[AG_LOOP_EVENTS];
+    size_t n = ag_loop_wait(c->pool, lie_down(c), events);
+    atomic_store(&c->attention, AG_AWAKE);
+    if (!ag_loop_work(c->pool, events, n, c->own_wake.rd))
+        return;
+    (void)ag_wake_clear(&c->own_wake);
+    atomic_store(&c->own_woken, false); /* before the list is looked at */
+}
+
 static void follow_limits(ag_core *c)
 {
     long total = atomic_load(&c->total), per_host = atomic_load(&c->per_host);
@@ -284,8 +315,7 @@ void ag_core_run(void *core)
             else
                 break;
         }
-        if (ag_loop_turn(c->pool, patience(c), c->own_wake.rd))
-            (void)ag_wake_clear(&c->own_wake);
+        turn(c);
     }
     finish(c);
 }

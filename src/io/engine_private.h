@@ -42,6 +42,10 @@ typedef struct ag_piece {
 
 typedef struct ag_core ag_core;
 
+/* When our thread looks at own_list next, unless it is woken. Each state is set before the list is looked at for the last
+ * time, and the host pushes before it looks at the state: so what was pushed is seen, or the thread is woken. */
+enum { AG_ASLEEP, AG_NAPPING, AG_AWAKE };   /* when it is woken; in a moment; before it waits again */
+
 struct ag_job {
     ag_alloc a;
     atomic_uint refs;
@@ -88,6 +92,9 @@ struct ag_core {
     ag_wake own_wake;       /* made before the thread */
     ag_wake host_wake;      /* the engine's, from has_host_wake on */
     atomic_bool has_host_wake, host_woken;
+    atomic_int attention;   /* our thread's: AG_ASLEEP ... */
+    atomic_bool own_woken;  /* own_wake is set, or is just being */
+    atomic_bool has_patient;    /* an order came that may wait: naps from now on */
     atomic_bool stop;
     atomic_long total, per_host;
     ag_thread thread;
@@ -101,6 +108,7 @@ struct ag_core {
     ag_heap deadlines;
     ag_lines lines;
     long set_total, set_per_host;
+    int64_t nap_until;      /* ms; 0: it sleeps as long as it can */
 };
 
 struct ag_engine {
@@ -115,6 +123,7 @@ struct ag_engine {
     long total, per_host;
     ag_wake wake;           /* made when it is asked for; no rd: wr is a socket that the host reads the other end of */
     bool has_wake;
+    bool patient;           /* orders need not wake a thread that naps */
     ag_door door;
 };
 
@@ -131,12 +140,11 @@ void ag_job_orphan(ag_job *j);              /* in a forked child: what our threa
 /* engine.c: has the process been forked since? */
 void ag_engine_check(ag_engine *g);
 
-/* engine_list.c: true: the list was empty before. */
-bool ag_core_push_own(ag_core *c, ag_job *j);
-bool ag_core_push_host(ag_core *c, ag_job *j);
+/* engine_list.c */
 ag_job *ag_core_take_own(ag_core *c);       /* oldest first, linked by own_next */
 ag_job *ag_core_take_host(ag_core *c);
-void ag_core_order(ag_core *c, ag_job *j, unsigned order);
+void ag_core_order(ag_core *c, ag_job *j, unsigned order, bool patient);
+void ag_core_wake(ag_core *c);
 void ag_core_tell(ag_core *c, ag_job *j, unsigned news);
 
 /* engine_core.c */

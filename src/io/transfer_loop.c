@@ -4,7 +4,7 @@
 #include "io/curl_global.h"
 #include "io/transfer_private.h"
 
-enum { KEEP_IDLE = 64, EVENTS = 8, BLIND_MS = 10, TOTAL = 256, PER_HOST = 32, STREAMS = 100 };
+enum { KEEP_IDLE = 64, BLIND_MS = 10, TOTAL = 256, PER_HOST = 32, STREAMS = 100 };
 
 ag_pool *ag_loop_new(const ag_alloc *a, ag_poller *poller, ag_err *e)
 {
@@ -76,10 +76,14 @@ static void ready(ag_pool *p, const ag_poll_event *e)
     (void)curl_multi_socket_action(p->multi, e->sock, bits, &running);
 }
 
-bool ag_loop_turn(ag_pool *p, int ms, ag_sock wake)
+size_t ag_loop_wait(ag_pool *p, int ms, ag_poll_event out[AG_LOOP_EVENTS])
 {
-    ag_poll_event events[EVENTS];
-    size_t i, n = ag_poller_wait(p->poller, patience(p, ms), events, EVENTS);
+    return ag_poller_wait(p->poller, patience(p, ms), out, AG_LOOP_EVENTS);
+}
+
+bool ag_loop_work(ag_pool *p, const ag_poll_event *events, size_t n, ag_sock wake)
+{
+    size_t i;
     bool woken = false;
     ag_sigpipe pipe;
     int running;

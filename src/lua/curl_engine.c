@@ -4,7 +4,7 @@
  *
  *   curl.settings{proxy=, no_proxy=, ca_file=}   what differs between clients
  *   curl.engine()            the state's engine
- *   engine:submit(settings, ...)   the fields of a request one by one (curl_private.h), `source` and `sink`
+ *   engine:submit(settings, tag|nil, ...)   the fields of a request one by one (curl_private.h), `source` and `sink`
  *                            being true or not: a job, or nil, code, message, retryable, sent
  *   engine:ready()           the number of a job that has something new to say, and its tag, if it has one; nil: none has
  *   engine:wait(seconds)     is something ready? Waits at most so long, and never longer than SLICE
@@ -13,11 +13,13 @@
  *   engine:accept()          it has connected, and reads: bytes are news; or as descriptor
  *   engine:rest()            before it waits: is there really nothing? Only then are bytes sent
  *   engine:poke()            bytes without news
+ *   engine:patient(bool)     may what is asked for from now on begin some milliseconds later?
  *   engine:running()         how many jobs are not over, or have not been given by ready since
  *   engine:limits(total, per_host)   connections there may be at a time
  *   job:step()               what is next, as a transfer's; "wait": nothing for now
  *   job:accept(how), job:feed(bytes|nil), job:result(), job:close()   as a transfer's
  *   job:answer()             status, headers, body, version, or nil, code, message, retryable, sent
+ *   job:take()               the same, and the job is closed; "wait": it is not over. For jobs without source and sink
  *   job:id()                 its number
  *   job:tag(n)               what `ready` gives with it from now on */
 #include <lauxlib.h>
@@ -78,6 +80,14 @@ static int settings_gc(lua_State *L)
 static lua_job *check_job(lua_State *L)
 {
     return ag_lua_checkudata(L, 1, JOB);
+}
+
+static void close_job(lua_job *lj)
+{
+    ag_job *j = lj->j;
+    lj->j = NULL;
+    if (j != NULL)
+        ag_job_close(j);
 }
 
 static int push_failure(lua_State *L, const ag_job *j)
@@ -149,6 +159,23 @@ static int job_answer(lua_State *L)
     return n > 0 ? n : push_answer(L, lj->j);
 }
 
+/* Closed at the end: what raises for want of memory leaves it to __gc. */
+static int job_take(lua_State *L)
+{
+    static const ag_view nothing = { NULL, 0 };
+    lua_job *lj = check_job(L);
+    ag_step step;
+    int n;
+    if (lj->j == NULL)
+        return ag_lua_curl_closed(L);
+    step = ag_job_step(lj->j);
+    if (step != AG_STEP_DONE && step != AG_STEP_ERROR)
+        return ag_lua_curl_event(L, AG_STEP_WAIT, 0, nothing);
+    n = step == AG_STEP_DONE ? push_answer(L, lj->j) : push_failure(L, lj->j);
+    close_job(lj);
+    return n;
+}
+
 static int job_result(lua_State *L)
 {
     lua_job *lj = check_job(L);
@@ -174,22 +201,24 @@ static int job_id(lua_State *L)
     return 1;
 }
 
+static size_t check_tag(lua_State *L, int arg)
+{
+    lua_Number n = luaL_checknumber(L, arg);
+    return n >= 1 ? (size_t)n : 0;
+}
+
 static int job_tag(lua_State *L)
 {
     lua_job *lj = check_job(L);
-    lua_Number n = luaL_checknumber(L, 2);
+    size_t tag = check_tag(L, 2);
     if (lj->j != NULL)
-        ag_job_set_tag(lj->j, n >= 1 ? (size_t)n : 0);
+        ag_job_set_tag(lj->j, tag);
     return 0;
 }
 
 static int job_close(lua_State *L)
 {
-    lua_job *lj = check_job(L);
-    ag_job *j = lj->j;
-    lj->j = NULL;
-    if (j != NULL)
-        ag_job_close(j);
+    close_job(check_job(L));
     return 0;
 }
 
@@ -207,13 +236,14 @@ static int engine_submit(lua_State *L)
 {
     ag_engine *g = check_engine(L);
     lua_settings *ls = luaL_checkudata(L, 2, SETTINGS);
+    size_t tag = lua_isnoneornil(L, 3) ? 0 : check_tag(L, 3);
     ag_transfer_request r = { 0 };
     lua_job *lj;
     ag_err e;
     if (ls->s == NULL)
         return luaL_argerror(L, 2, "the settings are gone");
-    lua_settop(L, 3 + AG_FIELD_SINK);
-    ag_lua_curl_read(L, 3, &r);
+    lua_settop(L, 4 + AG_FIELD_SINK);
+    ag_lua_curl_read(L, 4, &r);
     r.settings = ls->s;
     lj = lua_newuserdata(L, sizeof *lj);
     *lj = (lua_job){ 0 };
@@ -223,6 +253,7 @@ static int engine_submit(lua_State *L)
     if (lj->j == NULL)
         return ag_lua_curl_failure(L, &e, false);
     lj->id = ag_job_id(lj->j);
+    ag_job_set_tag(lj->j, tag);
     return 1;
 }
 
@@ -288,6 +319,14 @@ static int engine_poke(lua_State *L)
     return 0;
 }
 
+static int engine_patient(lua_State *L)
+{
+    ag_engine *g = check_engine(L);
+    luaL_checktype(L, 2, LUA_TBOOLEAN);
+    ag_engine_patient(g, lua_toboolean(L, 2));
+    return 0;
+}
+
 static int engine_running(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)ag_engine_running(check_engine(L)));
@@ -349,10 +388,11 @@ void ag_lua_curl_engine_classes(lua_State *L)
                                        { "listen", engine_listen },         { "accept", engine_accept },
                                        { "rest", engine_rest },             { "poke", engine_poke },
                                        { "running", engine_running },       { "limits", engine_limits },
-                                       { "__gc", engine_gc },               { NULL, NULL } };
+                                       { "patient", engine_patient },       { "__gc", engine_gc },
+                                       { NULL, NULL } };
     static const luaL_Reg job[] = { { "step", job_step },     { "accept", job_accept },   { "feed", job_feed },
-                                    { "result", job_result }, { "answer", job_answer },   { "id", job_id },
-                                    { "tag", job_tag },
+                                    { "result", job_result }, { "answer", job_answer },   { "take", job_take },
+                                    { "id", job_id },         { "tag", job_tag },
                                     { "close", job_close },   { "__close", job_close },   { "__gc", job_close },
                                     { NULL, NULL } };
     ag_lua_newclass(L, SETTINGS, settings);

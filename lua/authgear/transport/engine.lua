@@ -6,6 +6,8 @@ local drive = require "authgear.transport.drive"
 local protect = require "authgear.protect"
 local scheduler = require "authgear.scheduler"
 
+local park = scheduler.park
+
 local POLL = 0.1 -- seconds between two looks at `cancelled`
 
 local M = {}
@@ -36,7 +38,7 @@ local function wait(job, req, self)
   elseif req.cancelled then
     scheduler.doze(POLL)
   else
-    scheduler.park()
+    park()
   end
 end
 
@@ -63,15 +65,17 @@ end
 
 -- Is the caller still to send something? In a task that may be in the next run.
 local function may_begin(task)
-  if task then
-    scheduler.breathe()
-    return not scheduler.refuses(task)
+  if not task then
+    return true
   end
-  return true
+  if scheduler.last then
+    scheduler.breathe()
+  end
+  return not (task.cancelled and scheduler.refuses(task))
 end
 
 local function submit(self, req)
-  return self.engine:submit(self.settings, req.method, req.url, req.headers, req.body, req.timeout, req.connect_timeout,
+  return self.engine:submit(self.settings, nil, req.method, req.url, req.headers, req.body, req.timeout, req.connect_timeout,
     req.max_body, req.fresh, req.secret, req.source ~= nil, req.source_length, req.sink ~= nil)
 end
 
@@ -90,35 +94,51 @@ function Engine:send(req)
   return released(task, job, drive.run(job, req, nil, wait, self))
 end
 
---- As authgear.transport.curl's. Nothing of the caller's is called here, and what is left behind by a task that ends in
---- the middle is closed with it.
-function Engine:exchange(...)
-  local task = scheduler.current
-  if not may_begin(task) then
-    return cancelled(false)
-  end
-  local engine = self.engine
-  local job, code, message, retryable, sent = engine:submit(self.settings, ...)
+local function exchange_in_loop(self, ...)
+  local job, code, message, retryable, sent = self.engine:submit(self.settings, nil, ...)
   if not job then
     return nil, code, message, retryable, sent
   end
-  adopt(task, job)
-  if task then
-    repeat
-      scheduler.park()
-      if task.cancelled then
-        return cancelled(true) -- the job is closed already
-      end
-    until job:step() ~= "wait"
-  else
-    while job:step() == "wait" do
-      self.await(self, job)
-    end
+  local status, headers, body, version = job:take()
+  while status == "wait" do
+    self.await(self, job)
+    status, headers, body, version, sent = job:take()
   end
-  release(task, job)
+  return status, headers, body, version, sent
+end
+
+--- As authgear.transport.curl's. Nothing of the caller's is called here, and what is left behind by a task that ends in
+--- the middle is closed with it. Every function that is called and every table that is looked at costs a frame, whose
+--- caches are cold, most of a microsecond: so there are few.
+function Engine:exchange(...)
+  local task = scheduler.current
+  if not task then
+    return exchange_in_loop(self, ...)
+  elseif not may_begin(task) then
+    return cancelled(false)
+  end
+  local job, code, message, retryable, sent = self.engine:submit(self.settings, task.number, ...)
+  if not job then
+    return nil, code, message, retryable, sent
+  end
+  if task.job then
+    scheduler.keep(task, job)
+  else
+    task.job = job
+  end
   local status, headers, body, version
-  status, headers, body, version, sent = job:answer()
-  job:close()
+  repeat
+    park()
+    if task.cancelled then
+      return cancelled(true) -- the job is closed already
+    end
+    status, headers, body, version, sent = job:take()
+  until status ~= "wait"
+  if task.job == job then
+    task.job = nil
+  else
+    scheduler.release(task, job)
+  end
   return status, headers, body, version, sent
 end
 
@@ -132,7 +152,7 @@ function Prepared:perform()
   adopt(task, job)
   while job:step() == "wait" do
     if task then
-      scheduler.park()
+      park()
     else
       local engine = self.engine
       engine.await(engine, job)
