@@ -167,7 +167,7 @@ end
 
 -- A request whose answer must be read whatever happens: the answer stays with the transfer, so an
 -- error that is raised between two lines here (a Ctrl-C) does not lose it.
-local function send_kept(runtime, run, request)
+local function send_kept(runtime, flow, run, request)
   run.first_sent = run.first_sent or runtime.now() -- tries and pauses have one time limit together
   request.timeout = math.max(run.first_sent + runtime.refresh_timeout - runtime.now(), 0.001)
   if not run.prepared or run.prepared_for ~= request.body then
@@ -182,6 +182,8 @@ local function send_kept(runtime, run, request)
   run.sent = true
   if current.current then
     require("authgear.closing").owe(current.current, runtime.close_timeout)
+  elseif runtime.host.owe then
+    runtime.host.owe(runtime, flow, run)
   end
   run.prepared:perform()
   return run.prepared:result()
@@ -213,7 +215,7 @@ end
 -- A request of the protocol's own (discovery, tokens, user info).
 local function send_protocol(runtime, flow, run, request, keep_going)
   if keep_going then
-    local response, code, message, retryable, sent = send_kept(runtime, run, request)
+    local response, code, message, retryable, sent = send_kept(runtime, flow, run, request)
     run.answer = response
     if response and response.status == 200 then
       return feed_answer(flow, 200, response.headers, response.body)

@@ -14,6 +14,8 @@ local current = require "authgear.current"
 ---@field await_job nil|fun(engine: authgear.transport.engine, job: userdata, seconds: number|nil) of such a host: waits for
 --- news of the job or until the seconds are over, and may return for no reason
 ---@field refuses nil|fun(): string|nil why a call made here and now can't wait at all
+---@field owe nil|fun(runtime: table, flow: userdata, run: authgear.Run) a token request has gone out, of a task that is not the
+--- scheduler's; such a host sees to it when the program ends
 ---@field status nil|fun(thread: thread): string in place of coroutine.status
 local M = {}
 

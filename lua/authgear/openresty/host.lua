@@ -2,6 +2,7 @@
 -- worker, the reader, waits for its news and wakes those concerned.
 -- Must never keep a worker from ending: the reader lives as long as somebody waits, and a little longer.
 local current = require "authgear.current"
+local leaving = require "authgear.openresty.leaving"
 
 local new_semaphore = require("ngx.semaphore").new
 local get_phase, sleep, timer_at, exiting = ngx.get_phase, ngx.sleep, ngx.timer.at, ngx.worker.exiting
@@ -19,7 +20,7 @@ local WAITS = {
 }
 
 ---@class authgear.openresty.host : authgear.Host
-local M = { engine = true }
+local M = { engine = true, owe = leaving.owe }
 
 -- The number of a job -> the semaphore of the light thread that waits for it. The thread's stack holds it, nothing else: nginx
 -- may throw a light thread away wherever it waits.
@@ -28,21 +29,24 @@ local pool, pooled = {}, 0
 local reader = { running = false, asked = nil, broken = false }
 
 function M.refuses()
-  local phase = get_phase()
-  if not WAITS[phase] then
+  local phase = not leaving.deadline and get_phase()
+  if phase and not WAITS[phase] then
     return "this has to wait, and nothing can wait in nginx's phase " .. phase
   end
 end
 
 --- What waits for nothing after all can be done here and now.
 function M.blocks()
-  return not WAITS[get_phase()]
+  return leaving.deadline ~= nil or not WAITS[get_phase()]
 end
 
 -- nginx's coroutine.status knows only the coroutines of the request that asks.
 M.status = rawget(coroutine, "_status") or coroutine.status
 
 function M.sleep(seconds)
+  if leaving.deadline then
+    return leaving.sleep(seconds)
+  end
   sleep(seconds)
 end
 
@@ -177,6 +181,9 @@ end
 
 --- Waits for news of a job of the engine's.
 function M.await_job(by, job, seconds)
+  if leaving.deadline then
+    return leaving.await(by.engine)
+  end
   local id, semaphore = job:id(), take_semaphore()
   waiting[id] = semaphore
   M.ensure_reader()
