@@ -153,6 +153,18 @@ describe("the command-line tool", function()
       assert.truthy(err:find("no client id", 1, true), err)
     end)
 
+    it("for the profile that is meant", function()
+      local _, err = run(0, { "configure", "-p", "work", "--endpoint", dev.endpoint, "--client-id", "native" })
+      assert.matches("Next: authgear login %-p work\n", err)
+      _, err = run(3, { "userinfo", "-p", "work" })
+      assert.matches("Log in with: authgear login %-p work\n", err)
+      home.env.AUTHGEAR_ENDPOINT, home.env.AUTHGEAR_CLIENT_ID = nil, nil
+      _, err = run(2, { "status", "-p", "wrok" })
+      assert.truthy(err:find("no profile 'wrok': run 'authgear configure -p wrok'", 1, true), err)
+      _, err = run(2, { "help", "me" })
+      assert.truthy(err:find("\n  'authgear help' says more.", 1, true), err)
+    end)
+
     it("when a URL or a header is none", function()
       log_in()
       for _, args in ipairs { { "fetch", "nonsense" }, { "fetch", "http://example.com/" }, { "fetch", dev.app, "-X", "G T" },
@@ -390,6 +402,27 @@ describe("the command-line tool", function()
       run(4, { "fetch", "-f", "-o", path .. ".none", dev.app .. "/api/status/404" })
       assert.is_nil(files.read(path .. ".none"))
       assert.equal(300000, #run(0, { "fetch", "-o", "-", dev.app .. "/api/big?n=300000" }))
+    end)
+
+    it("and what was there before is not removed: a file is empty then, and a device, or a link to one, still there", function()
+      local path = home.dir .. "/body"
+      files.write(path, "old")
+      run(5, { "fetch", "-o", path, dev.app .. "/api/short" })
+      local left = files.read(path)
+      assert.is_true(left == "" or left == "old", left) -- old: it was not opened, nothing of the body had come
+      files.sh("ln -s /dev/full", home.dir .. "/full")
+      local _, err = run(1, { "fetch", "-o", home.dir .. "/full", dev.app .. "/api/big?n=300000" })
+      assert.truthy(err:find("No space left", 1, true), err)
+      assert.equal("/dev/full", files.sh("readlink", home.dir .. "/full"))
+    end)
+
+    it("and prints into nothing else where standard output is closed", function()
+      for _, closed in ipairs { "1>&-", "1>&- 0<&-", "1>&- 2>&-" } do
+        local status = files.sh(home:command { "fetch", dev.app .. "/api/hello" } .. " 2>/dev/null " .. closed .. "; echo $?")
+        assert.equal("1", status, closed)
+      end
+      run(0, { "fetch", dev.app .. "/api/hello" })
+      run(0, { "fetch", dev.app .. "/api/hello" }, { shell = "0<&-" })
     end)
 
     it("and fails on bad statuses if asked to", function()

@@ -65,6 +65,12 @@ describe("from a clean tree", function()
                 quote(tree), quote(temp), version, quote(temp .. "/rocks")))
             assert.equal("UNKNOWN", state_below(temp .. "/rocks", version))
             assert.matches("^authgear %d", must("cd / && " .. quote(temp .. "/rocks/bin/authgear") .. " version"))
+            -- In the checkout, the tool finds what was built there without being told where.
+            local tool = "cd / && env -u LUA_PATH -u LUA_CPATH %s " .. quote(tree .. "/bin/authgear") .. " version"
+            assert.matches("^authgear %d", must(tool:format("lua" .. version)))
+            local output, status = sh(tool:format "lua5.2")
+            assert.equal(1, status)
+            assert.matches("^authgear: [^\n]*\n  In a checkout 'make LUA=5%.2' [^\n]*\n$", output)
         end)
     end
 

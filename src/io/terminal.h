@@ -8,6 +8,10 @@
 /* Is the descriptor (0, 1, 2) a terminal? */
 bool ag_terminal_is(int fd);
 
+/* Where standard input, output or error are closed, what is opened next would get their numbers, and what is printed would
+ * go there: into a connection, or the session's file. Fills those places with what can be neither read nor written. */
+void ag_terminal_fill_streams(void);
+
 /* true: Ctrl-C ends the process, as it does without a handler, for who waits in a read. false: back to what was. Any
  * number of times; one thread. */
 void ag_terminal_interrupt_ends(bool on);

@@ -3,6 +3,8 @@
 
 #ifndef _WIN32
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +12,16 @@
 bool ag_terminal_is(int fd)
 {
     return isatty(fd) == 1;
+}
+
+void ag_terminal_fill_streams(void)
+{
+    int fd;
+    for (fd = 0; fd <= 2; fd++) {
+        /* The wrong way round on purpose. Those before it are taken, so it gets this number. */
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0)
+            return;
+    }
 }
 
 void ag_terminal_interrupt_ends(bool on)

@@ -10,6 +10,10 @@ bool ag_terminal_is(int fd)
     return _isatty(fd) != 0;
 }
 
+void ag_terminal_fill_streams(void)
+{
+}
+
 void ag_terminal_interrupt_ends(bool on)
 {
     (void)on; /* a read from the console ends with Ctrl-C there */

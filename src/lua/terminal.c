@@ -1,7 +1,8 @@
 /* authgear.terminal: the terminal for the command-line tool. Must never be loaded by anything else.
  *
  *   terminal.is_terminal(fd)        0, 1 or 2
- *   terminal.interrupt_ends(on)     true: Ctrl-C ends the process; false: as before */
+ *   terminal.interrupt_ends(on)     true: Ctrl-C ends the process; false: as before *   terminal.fill_streams()         keeps the places of closed standard streams from being taken
+ */
 #include "io/terminal.h"
 #include "lua/compat.h"
 
@@ -17,12 +18,20 @@ static int l_interrupt_ends(lua_State *L)
     return 0;
 }
 
+static int l_fill_streams(lua_State *L)
+{
+    (void)L;
+    ag_terminal_fill_streams();
+    return 0;
+}
+
 AG_EXPORT int luaopen_authgear_terminal(lua_State *L);
 
 int luaopen_authgear_terminal(lua_State *L)
 {
     static const luaL_Reg module[] = {
-        { "is_terminal", l_is_terminal }, { "interrupt_ends", l_interrupt_ends }, { NULL, NULL }
+        { "is_terminal", l_is_terminal }, { "interrupt_ends", l_interrupt_ends }, { "fill_streams", l_fill_streams },
+        { NULL, NULL }
     };
     lua_newtable(L);
     ag_lua_setfuncs(L, module);

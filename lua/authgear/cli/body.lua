@@ -2,6 +2,8 @@
 -- send what is not text to a terminal, unless it was asked to.
 local core = require "authgear.core"
 
+local NO_SUCH_FILE = 2 -- ENOENT, everywhere
+
 local M = {}
 
 -- What DATA stands for; nil and what is wrong.
@@ -63,6 +65,9 @@ Writer.__index = Writer
 --- Writes a piece. True, or nil and why not; `why` keeps it.
 function Writer:write(piece)
   if self.path and not self.file then
+    -- Renaming a path to itself does nothing, and tells what is there from what is not without opening it (a pipe waits).
+    local _, _, number = os.rename(self.path, self.path)
+    self.is_new = number == NO_SUCH_FILE
     local file, why = io.open(self.path, "wb")
     if not file then
       self.why = "cannot write " .. tostring(why)
@@ -101,12 +106,20 @@ function Writer:finish()
   return ok and true, why and "cannot write " .. self.path .. ": " .. tostring(why)
 end
 
---- The body will not be complete: half a file is none.
+--- The body will not be complete: half a file is none. What was there before (a file, a device) is not ours to remove: a file
+--- is left empty.
 function Writer:abandon()
   if self.file then
     self.file:close()
     self.file = nil
-    os.remove(self.path)
+    if self.is_new then
+      os.remove(self.path)
+    else
+      local emptied = io.open(self.path, "w+b") -- "w" would wait for a pipe's reader
+      if emptied then
+        emptied:close()
+      end
+    end
   end
 end
 

@@ -101,7 +101,7 @@ function M.run(context, options)
   if not ok then
     return context:fail(err)
   end
-  context.screen:note("Saved in ", settings.path(), ". Next: authgear login")
+  context.screen:note("Saved in ", settings.path(), ". Next: authgear login", all.profile ~= "default" and " -p " .. all.profile or "")
 end
 
 return M

@@ -8,7 +8,7 @@ local screens = require "authgear.cli.screen"
 local M = {}
 
 local HINTS = {
-  [exit.NOT_LOGGED_IN] = "Log in with: authgear login",
+  [exit.NOT_LOGGED_IN] = "Log in with: authgear login%s", -- the profile
   [exit.TRY_LATER] = "The session is kept. 'authgear doctor' looks for the reason.",
 }
 
@@ -19,15 +19,15 @@ Context.__index = Context
 --- Says what went wrong and gives the exit code.
 ---@param hint string|nil instead of the usual one
 function Context:fail(err, hint)
-  local code = exit.of(err)
-  self.screen:problem(err, hint or HINTS[code])
+  local code, profile = exit.of(err), self.options.profile
+  self.screen:problem(err, hint or HINTS[code] and HINTS[code]:format(profile and " -p " .. profile or ""))
   return code
 end
 
 --- Wrong use of the command line.
 function Context:usage(message)
-  return self:fail({ code = "usage", message = message }, "'authgear help" .. (self.command and " " .. self.command or "")
-    .. "' says more.")
+  local about = self.command and self.command ~= "help" and " " .. self.command or ""
+  return self:fail({ code = "usage", message = message }, "'authgear help" .. about .. "' says more.")
 end
 
 --- The settings; nil and an exit code when they are wrong.

@@ -120,6 +120,10 @@ end
 ---@param streams { input: file*, out: file*, err: file* }
 ---@return authgear.cli.Screen
 function M.new(streams)
+  local module = terminal()
+  if module then
+    module.fill_streams()
+  end
   local on_terminal = is_terminal(1)
   return setmetatable({
     input = streams.input, out = streams.out, err = streams.err, is_terminal = on_terminal, is_input_terminal = is_terminal(0),

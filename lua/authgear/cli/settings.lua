@@ -138,7 +138,7 @@ function M.read(options)
   if not section then
     return nil, err
   end
-  local settings, secret = { profile = profile }, os.getenv "AUTHGEAR_CLIENT_SECRET"
+  local settings, secret = { profile = profile, in_file = next(section) ~= nil }, os.getenv "AUTHGEAR_CLIENT_SECRET"
   settings.client_secret = secret ~= "" and secret or nil
   for key, variable in pairs(M.KEYS) do
     local value = os.getenv(variable)
@@ -162,6 +162,9 @@ end
 ---@return table|nil err
 function M.client_options(settings, log)
   if not settings.endpoint or not settings.client_id then
+    if not settings.in_file and settings.profile ~= "default" then
+      return wrong(("there is no profile '%s': run 'authgear configure -p %s'"):format(settings.profile, settings.profile))
+    end
     return wrong(("no %s is set: run 'authgear configure', or set %s"):format(
       settings.endpoint and "client id" or "endpoint", M.KEYS[settings.endpoint and "client_id" or "endpoint"]))
   end
