@@ -71,6 +71,19 @@ function authgear.pcall(fn, ...)
   return require "authgear.protect"(fn, ...)
 end
 
+--- assert for what the calls here give, on every Lua: raises the error as a text, with the line. (The one of Lua 5.1 and 5.2
+--- takes strings only, and complains of the error object instead of what went wrong.)
+---@param value any
+---@param err any
+---@param ... any
+---@return any ... all of them
+function authgear.assert(value, err, ...)
+  if not value then
+    error(err == nil and "assertion failed!" or tostring(err), 2)
+  end
+  return value, err, ...
+end
+
 --- What a task of authgear.async yields when it waits, for schedulers of your own between it and your coroutines.
 authgear.pending = core.pending
 

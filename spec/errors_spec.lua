@@ -75,3 +75,28 @@ describe("an error", function()
     assert.is_true(errors.new("tls", "x", true).retryable)
   end)
 end)
+
+describe("authgear.assert", function()
+  local authgear = require "authgear"
+
+  it("gives all it was given", function()
+    local function count(...)
+      return select("#", ...), ...
+    end
+    assert.same({ 3, "x", nil, nil }, { count(authgear.assert("x", nil, nil)) })
+  end)
+
+  it("raises the error as text, at the caller's line", function()
+    local client = assert(authgear.new { endpoint = "https://auth.example.com", client_id = "x" })
+    local line = debug.getinfo(1, "l").currentline + 2
+    local ok, raised = pcall(function()
+      local done = authgear.assert(client:fetch_user_info())
+      return done
+    end)
+    assert.is_false(ok)
+    assert.matches("errors_spec%.lua:" .. line .. ": no_session: ", raised)
+    ok, raised = pcall(authgear.assert, false)
+    assert.is_false(ok)
+    assert.equal("assertion failed!", raised)
+  end)
+end)

@@ -204,7 +204,7 @@ local WITH_VALUES = {
 -- And those that take nothing; the doctor and the keys have specs of their own.
 local WITHOUT = { session_state = true, access_token = true, authorization_header = true, fetch_user_info = true,
   refresh_access_token_if_needed = true, refresh_access_token = true, refresh_id_token = true, id_token_hint = true,
-  can_reauthenticate = true, auth_time = true, close = true, memory = true, pcall = true, doctor = true, system_key = true }
+  can_reauthenticate = true, auth_time = true, close = true, memory = true, pcall = true, assert = true, doctor = true, system_key = true }
 
 local function raised(call, ...)
   local ok, message = pcall(call, ...)

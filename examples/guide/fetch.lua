@@ -1,6 +1,7 @@
 -- Call your application server with fetch: it includes the Authorization header in your request, and refreshes the
 -- access token when it has to.
 local authgear = require "authgear"
+local assert = authgear.assert -- on Lua 5.1 and 5.2 theirs says nothing of the error
 
 assert(authgear.configure {
   endpoint = os.getenv "AUTHGEAR_ENDPOINT",
