@@ -12,11 +12,12 @@ local ROUNDS, REQUESTS = math.max(tonumber(arg[1]) or 60, 6), tonumber(arg[2]) o
 local USER_AGENT = "authgear-lua/bench"
 
 -- kind: of bench/worker.lua; bounds: has some; share, every: fewer requests in a turn, and a turn in a
--- few rounds only, for those that make a connection for each (and wait 40 ms for it: Nagle). The first is the bare loop with
--- the libcurl that Debian's Lua-cURL uses, which is another one: built with GnuTLS.
+-- few rounds only, for those that make a connection for each (and wait 40 ms for it: Nagle). Debian's Lua-cURL uses another
+-- libcurl than we do by default, built with GnuTLS, which is faster by itself: so the bare loop and fetch are there on that as well.
 local GNUTLS = "-l:libcurl-gnutls.so.4"
 local CLIENTS = {
   { name = "bare libcurl of Lua-cURL (GnuTLS), C", lua = "C", kind = "gnutls" },
+  { name = "authgear.fetch on Lua-cURL's libcurl, 5.1", lua = "5.1", kind = "fetch", gnutls = true },
   { name = "authgear.fetch, Lua 5.4", lua = "5.4", kind = "fetch", bounds = true },
   { name = "authgear.fetch, Lua 5.1", lua = "5.1", kind = "fetch", bounds = true },
   { name = "authgear.fetch, LuaJIT", lua = "jit", kind = "fetch", bounds = true },
@@ -60,7 +61,10 @@ end
 
 -- The command that starts a client, or nil when this machine lacks what it needs.
 local function command_of(known)
-  if known.kind ~= "gnutls" then
+  if known.gnutls then
+    local below = support.build(known.lua, "gnutls", "CURL_LIBS=" .. GNUTLS)
+    return below and support.lua(known.lua, "bench/worker.lua", below) .. " " .. known.kind
+  elseif known.kind ~= "gnutls" then
     return support.lua(known.lua, "bench/worker.lua") .. " " .. known.kind
   end
   local ok, path = pcall(support.compile, "bare_curl", GNUTLS .. " 2> /dev/null", nil, "bare_gnutls")
@@ -125,9 +129,9 @@ local function show(scheme, bare, clients)
   support.table(rows)
 end
 
-local function find(clients, kind, lua)
+local function find(clients, kind, lua, gnutls)
   for _, client in ipairs(clients) do
-    if client.kind == kind and client.lua == lua then
+    if client.kind == kind and client.lua == lua and client.gnutls == gnutls then
       return client
     end
   end
@@ -140,13 +144,14 @@ local function beside(name, client, rival)
   end
 end
 
--- How much of that is the one libcurl against the other: what either client adds to its own.
-local function apart(scheme, clients)
-  local fetch, curl, gnutls = find(clients, "fetch", "5.1"), find(clients, "luacurl", "5.1"), find(clients, "gnutls", "C")
-  if curl and gnutls then
-    local median = support.median
-    print(("  %s, CPU time, each beside the bare loop on its own libcurl: fetch, Lua 5.1 %.3f, Lua-cURL %.3f"):format(scheme,
-      median(fetch.cpu_ratio), median(curl.cpu_ratio) / median(gnutls.cpu_ratio)))
+-- How much of what lies between the two clients is the one libcurl against the other.
+local function on_the_same(scheme, clients)
+  local fetch, curl = find(clients, "fetch", "5.1", true), find(clients, "luacurl", "5.1")
+  if fetch and curl then
+    for what, name in pairs { cpu_ratio = "CPU time", wall_ratio = "wall clock" } do
+      support.bound(("%s, %s, %s, beside Lua-cURL's"):format(scheme, fetch.name, name),
+        support.median(fetch[what]) / support.median(curl[what]), "%.3f", 1)
+    end
   end
 end
 
@@ -175,7 +180,7 @@ local function main()
     print()
     show(scheme, figures, clients)
     judge(scheme, clients)
-    apart(scheme, clients)
+    on_the_same(scheme, clients)
     libcurl:stop()
     for _, client in ipairs(clients) do
       client.process:stop()

@@ -29,10 +29,10 @@ function M.capture(command)
   return out:match("^[^\n]*")
 end
 
---- A command line that runs `script` under the Lua `version`.
-function M.lua(version, script)
+--- A command line that runs `script` under the Lua `version`, with the modules below `below`, or those that make has built.
+function M.lua(version, script, below)
   return ("bash -c '. %s/scripts/lua-env && lua_env %s %s && exec \"$AUTHGEAR_LUA\" %s/%s \"$@\"' bench"):format(
-    root, version, build, root, script)
+    root, version, below or build, root, script)
 end
 
 --- A prefix for commands that keeps them all on one processor, where there is a way to do that: else some would share
@@ -44,7 +44,7 @@ function M.pin()
   return first and ("taskset -c %d "):format(first) or ""
 end
 
---- A directory of our own, removed by M.finish.
+--- A directory of our own, removed by M.run.
 M.dir = M.capture("mktemp -d")
 
 --- Compiles a C program of bench/ (with these libraries); gives its path, whose last part is `as` or its name.
@@ -52,6 +52,14 @@ function M.compile(name, libraries, flags, as)
   local out = M.dir .. "/" .. (as or name)
   M.capture(("${CC:-cc} -O2 %s -o %s %s/bench/%s.c %s"):format(flags or "", out, root, name, libraries))
   return out
+end
+
+--- Builds the modules for a Lua elsewhere, with these variables of make's; gives the directory, or nil if that fails.
+function M.build(version, as, variables)
+  local out = M.dir .. "/" .. as
+  local ok = pcall(M.capture, ("make --no-print-directory -C %s -s BUILD=%s %s lua-%s > /dev/null 2>&1"):format(root, out,
+    variables, version))
+  return ok and out or nil
 end
 
 local processes = {}

@@ -14,7 +14,9 @@ BUILD ?= build
 include mk/config.mk
 
 MODULES := core file curl loopback keyring terminal
-LIBS := -lcurl -lcjson -lcrypto -lm $(if $(filter windows,$(PLATFORM)),,-lpthread)
+# Which libcurl: -l:libcurl-gnutls.so.4 is Debian's other one.
+CURL_LIBS ?= -lcurl
+LIBS := $(CURL_LIBS) -lcjson -lcrypto -lm $(if $(filter windows,$(PLATFORM)),,-lpthread)
 # libcurl's detached threads outlive a dlclose.
 LDFLAGS_curl := $(NODELETE)
 LIBS_keyring := $(KEYRING_LIBS)

@@ -348,6 +348,11 @@ local function show(with_clock)
       -- Nor is a 401 from elsewhere any reason to refresh.
       assert.equal(401, assert(client:fetch(dev.other_app .. "/api/hello")).status)
       assert.equal(0, refreshes())
+      -- Nor does one that differs from the last good one in its port alone.
+      for _ = 1, 2 do
+        assert.is_true(echo().token_valid)
+        assert.equal(401, assert(client:fetch(dev.other_app .. "/api/echo")).status)
+      end
       client = open { allowed_origins = { dev.app, dev.other_app .. "/any/path" } }
       assert.is_true(assert(client:fetch(dev.other_app .. "/api/echo")):json().token_valid)
     end)

@@ -114,6 +114,7 @@ bool ag_client_allow_origin(ag_client *c, ag_view url, ag_err *e)
     ag_buf b;
     if (!ag_url_parse(url, &u, e) || !ag_url_check_secure(&u, c->allow_http, e))
         return false;
+    c->known_n = 0;             /* it may have been no longer one of these */
     ag_buf_init(&b, &c->env.alloc, AG_BUF_NO_LIMIT);
     ag_buf_view(&b, ag_str_view(&c->allowed_origins));
     ag_url_write_origin(&b, &u);
@@ -146,6 +147,21 @@ bool ag_client_may_send_token(const ag_client *c, const ag_url *u)
     if (!ag_url_check_secure(u, c->allow_http, &ignored))
         return false;
     return c->allowed_origins.p == NULL || origin_listed(c, u);
+}
+
+bool ag_client_knows_url(ag_client *c, ag_view url)
+{
+    ag_url u;
+    ag_err ignored;
+    if (url.n == c->known_n && url.n > 0 && memcmp(url.p, c->known_url, url.n) == 0)
+        return true;
+    if (!ag_url_parse(url, &u, &ignored) || u.fragment.p != NULL || !ag_client_may_send_token(c, &u))
+        return false;
+    if (url.n <= sizeof c->known_url) {
+        memcpy(c->known_url, url.p, url.n);
+        c->known_n = url.n;
+    }
+    return true;
 }
 
 ag_record_owner ag_client_owner(const ag_client *c)

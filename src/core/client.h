@@ -11,6 +11,8 @@
 #include "core/session.h"
 #include "core/url.h"
 
+enum { AG_CLIENT_KNOWN_URL = 160 };
+
 typedef struct ag_client {
     ag_env env;
     unsigned refs;
@@ -41,6 +43,8 @@ typedef struct ag_client {
     ag_session session;
     ag_dpop *dpop;              /* owned; NULL: none has been needed yet */
     ag_login *logins;           /* started, not finished; newest first; owned */
+    size_t known_n;             /* of known_url: the last URL of those that the token may go to, most likely the next too */
+    char known_url[AG_CLIENT_KNOWN_URL];
 } ag_client;
 
 ag_client *ag_client_new(const ag_env *env);        /* one reference; NULL: out of memory */
@@ -54,6 +58,8 @@ bool ag_client_set_endpoint(ag_client *c, ag_view endpoint, ag_err *e);
 bool ag_client_allow_origin(ag_client *c, ag_view url, ag_err *e);
 /* May the access token go to this URL? (law 8) */
 bool ag_client_may_send_token(const ag_client *c, const ag_url *u);
+/* The same of a URL as it was given: false also when it is none, or has a fragment, which is not sent. Quick for the last one. */
+bool ag_client_knows_url(ag_client *c, ag_view url);
 ag_record_owner ag_client_owner(const ag_client *c);
 /* What outlives a session (keys of anonymous users, DPoP), from the session that is there into to. False: out of memory. */
 bool ag_client_keep_keys(const ag_client *c, ag_record *to);

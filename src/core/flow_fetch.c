@@ -87,12 +87,10 @@ static bool is_ready(const ag_client *c)
         && (!ag_client_can_renew(c) || ag_session_usable(&c->env, s, none));
 }
 
-bool ag_fetch_goes_at_once(const ag_client *c, ag_view url)
+bool ag_fetch_goes_at_once(ag_client *c, ag_view url)
 {
-    ag_url u;
-    ag_err ignored;
-    return c->session.record.access_token.p != NULL && c->session.record.token_type.p == NULL && is_ready(c) && ag_url_parse(url, &u, &ignored)
-        && u.fragment.p == NULL && ag_client_may_send_token(c, &u);
+    return c->session.record.access_token.p != NULL && c->session.record.token_type.p == NULL && is_ready(c)
+        && ag_client_knows_url(c, url);
 }
 
 static void decide(ag_flow *f)

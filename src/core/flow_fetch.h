@@ -27,7 +27,7 @@ typedef struct ag_fetch_options {
 ag_flow *ag_fetch_flow(ag_client *c, const ag_fetch_options *o, ag_err *e);
 /* Would the flow for this URL, with the access token, ask for nothing before its SEND but a LOOK? Then it can be sent
  * without a flow, with the headers of one that was; only an error, a redirect or a 401 needs a flow, afterwards. */
-bool ag_fetch_goes_at_once(const ag_client *c, ag_view url);
+bool ag_fetch_goes_at_once(ag_client *c, ag_view url);
 /* Does the wanted SEND carry the caller's body? */
 bool ag_fetch_sends_body(const ag_flow *f);
 /* Asked when the headers are there: is this the answer the caller will get, so that its body may be streamed? */

@@ -225,16 +225,19 @@ static void forget_url(ag_transfer *t)
     ag_buffer_clear(&t->pool->a, &t->url, SIZE_MAX, true);
 }
 
+static bool is_url(const ag_transfer *t, ag_view url)
+{
+    return t->url.n == url.n && memcmp(t->url.p, url.p, url.n) == 0;
+}
+
 /* libcurl takes a URL apart for every request, a sixth of all it does for a small one. It need
  * not when it has it in pieces, which pays for a URL that comes again and again. */
 static bool set_url(ag_transfer *t, ag_view url, ag_err *e)
 {
     CURLU *parsed;
-    if (t->url.n != url.n || memcmp(t->url.p, url.p, url.n) != 0) {
-        forget_url(t);
+    if (!is_url(t, url))
         return set_or_fail(curl_easy_setopt(t->easy, CURLOPT_URL, url.p), e) &&
                (ag_buffer_add(&t->pool->a, &t->url, url.p, url.n, true) || ag_fail(e, AG_E_MEMORY, "out of memory"));
-    }
     if (t->parsed != NULL)
         return true;
     parsed = curl_url();
@@ -246,26 +249,35 @@ static bool set_url(ag_transfer *t, ag_view url, ag_err *e)
     return true;
 }
 
-bool ag_transfer_options_set(ag_transfer *t, const ag_transfer_request *r, ag_err *e)
+static bool read_url(ag_transfer *t, ag_view url, ag_err *e)
 {
     ag_host host;
-    struct curl_slist *list;
-    bool direct, own_encoding, last;
-    if (memchr(r->url.p, '\0', r->url.n) != NULL || !ag_host_of_url(r->url, &host))
+    if (is_url(t, url))
+        return true;
+    if (memchr(url.p, '\0', url.n) != NULL || !ag_host_of_url(url, &host))
         return ag_fail(e, AG_E_INVALID_URL, "the URL is not one of http or https, or names a user");
+    forget_url(t);
+    t->host = ag_h2_host(&host);
+    t->loopback = ag_host_is_loopback(&host);
+    return true;
+}
+
+bool ag_transfer_options_set(ag_transfer *t, const ag_transfer_request *r, ag_err *e)
+{
+    struct curl_slist *list;
+    bool own_encoding, last = false;
+    if (!read_url(t, r->url, e))
+        return false;
     if (!ag_transfer_headers_build(t, r, &list, &own_encoding, e) || !set_method(t, r, e))
         return false;
     if (!set_url(t, r->url, e) ||
         !set_or_fail(curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, list), e))
         return false;
-    t->host = ag_h2_host(&host);
-    last = false;
     if (t->pool->poller == NULL)
         last = ag_h2_is_worn(t->pool, t->host);
     else if (!set_sharing(t, r, &last, e))
         return false;
-    direct = ag_host_is_loopback(&host);
-    if (direct != t->set.direct && !set_proxy(t, direct, e))
+    if (t->loopback != t->set.direct && !set_proxy(t, t->loopback, e))
         return false;
     if (own_encoding != t->set.raw) {
         if (!set_or_fail(curl_easy_setopt(t->easy, CURLOPT_ACCEPT_ENCODING, own_encoding ? NULL : ""), e))

@@ -88,8 +88,9 @@ struct ag_transfer {
     ag_err err;
 
     /* request */
+    ag_buffer url;          /* what CURLOPT_URL is set to; host and loopback are its */
     uint32_t host;          /* for transfer_h2.c */
-    ag_buffer url;          /* what CURLOPT_URL is set to */
+    bool loopback;
     CURLU *parsed;          /* the same, once it has been asked for twice; NULL before */
     ag_buffer header_text;  /* wiped after each exchange */
     struct curl_slist *header_nodes;

@@ -117,7 +117,7 @@ static int l_fetch_flow(lua_State *L)
  * session's version, and the time as now() gives it; else nothing */
 static int l_fetch_at_once(lua_State *L)
 {
-    const ag_client *c = ag_lua_check_client(L, 1);
+    ag_client *c = ag_lua_check_client(L, 1);
     ag_view url;
     if (lua_type(L, 2) != LUA_TSTRING)
         return 0;
