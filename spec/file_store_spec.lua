@@ -355,6 +355,28 @@ describe("the file store", function()
     end
   end) end
 
+  -- The signal that a write beyond the limit raises would end the process, with a new token half written.
+  it("outlives the process's limit of file sizes, and leaves its signal as it was", function()
+    local script = dir .. "/script"
+    files.write(script, ([[
+      package.path, package.cpath = %q, %q
+      local store = require("authgear.file").open { dir = %q, name = "x" }
+      store:set("short")
+      local done, code, message = store:set(("x"):rep(5000))
+      io.stdout:write(tostring(done), "|", code, "|", message:match("[^:]*$"), "|", store:get())
+      io.stdout:flush()
+      local large = io.open(%q, "w")
+      large:write(("x"):rep(5000))
+      large:flush()
+      io.stdout:write("|it lives")
+    ]]):format(package.path, package.cpath, dir, dir .. "/large"))
+    local said = files.sh(("(ulimit -f 1; exec %s %s) 2>/dev/null; echo \" $?\""):format(files.quote(files.interpreter()),
+      files.quote(script)))
+    -- In between the shell says what ended it; 153: 128 and SIGXFSZ.
+    assert.matches("^nil|storage| File too large|short[^|]* 153$", said)
+    assert.equal("short", open("x"):get())
+  end)
+
   it("names the end of a long path, and what the system said", function()
     local deep = dir .. ("/" .. ("d"):rep(100)):rep(5)
     local store = open("default", deep)

@@ -7,6 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -110,10 +112,28 @@ static int64_t read_fd(void *ud, int fd, void *p, size_t n)
     return read(fd, p, n);
 }
 
+/* A write beyond the process's limit of file sizes (RLIMIT_FSIZE) raises SIGXFSZ in its thread, which ends the process: with
+ * a new token half written, and the session lost. While the signal is held back, write says EFBIG instead. */
 static int64_t write_fd(void *ud, int fd, const void *p, size_t n)
 {
+    sigset_t too_large, old, before;
+    int64_t put;
+    int why, got;
     (void)ud;
-    return write(fd, p, n);
+    (void)sigemptyset(&too_large);
+    (void)sigemptyset(&before);
+    (void)sigaddset(&too_large, SIGXFSZ);
+    (void)sigpending(&before);
+    if (pthread_sigmask(SIG_BLOCK, &too_large, &old) != 0)
+        return write(fd, p, n);
+    put = write(fd, p, n);
+    why = errno;
+    if (put < 0 && why == EFBIG && sigismember(&before, SIGXFSZ) != 1 && sigpending(&before) == 0 &&
+        sigismember(&before, SIGXFSZ) == 1)
+        (void)sigwait(&too_large, &got); /* it is there, and ours: does not wait */
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = why;
+    return put;
 }
 
 static int sync_fd(void *ud, int fd)
