@@ -80,6 +80,20 @@ local LOCATIONS = {
     ngx.thread.spawn(function() ngx.sleep(0.1) over = true end)
     ngx.print(said(client:fetch("${app}/public/hang", { cancelled = function() return over end })))
   ]],
+  ["/machines"] = [[
+    local threads, good, why = {}, 0, nil
+    for i = 1, 40 do
+      threads[i] = ngx.thread.spawn(function()
+        local machine = new_client { client_id = "m2m", client_secret = "m2msecret", storage = "memory" }
+        local ok, err = machine:client_credentials { resource = "https://fixtureresource/1" }
+        good, why = good + (ok and 1 or 0), err or why
+      end)
+    end
+    for i = 1, 40 do
+      ngx.thread.wait(threads[i])
+    end
+    ngx.print(good, " ", tostring(why))
+  ]],
   ["/stream"] = [[
     local n = 0
     local response, err = client:fetch("${app}/public/stream?n=20&ms=5&bytes=1000", { sink = function(piece)
@@ -194,6 +208,13 @@ describe("authgear.openresty", function()
     assert.equal("cancelled", n:get("/cancel").body)
     assert.equal("0", n:get("/running").body)
     n:quit(10)
+    assert.same({}, n:errors())
+  end)
+
+  it("refreshes any number of tokens at once, whatever lua_max_running_timers is", function()
+    local n = start { http = "lua_max_running_timers 4;" }
+    dev:fault { target = "token", kind = "slow", ms = 500, times = 40 }
+    assert.equal("40 nil", n:get("/machines").body)
     assert.same({}, n:errors())
   end)
 

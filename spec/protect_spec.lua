@@ -23,6 +23,7 @@ end
 local KEYS = read "jwks.json"
 local RESOLVED = { ["X-Authgear-Session-Valid"] = "true", ["X-Authgear-User-Id"] = "user-1", ["X-Authgear-User-Verified"] = "true",
   ["X-Authgear-User-Anonymous"] = "false", ["X-Authgear-User-Roles"] = "reader,writer" }
+local resolved_as -- by the next answer
 local function transport(request)
   local e = "https://auth.test"
   if request.url == e .. "/.well-known/openid-configuration" then
@@ -38,7 +39,7 @@ local function transport(request)
   elseif #(request.headers.Authorization or "") > 100 then
     local resolved = {}
     for name, value in pairs(RESOLVED) do resolved[name] = value end
-    resolved["X-Authgear-User-Id"] = ngx.ctx.resolved_as or "user-1"
+    resolved["X-Authgear-User-Id"], resolved_as = resolved_as or "user-1", nil
     return { status = 200, headers = resolved }
   end
   return { status = 200, headers = {} }
@@ -67,7 +68,7 @@ guard("lazy", { on_denied = function() end })
 guard("raising", { on_denied = function() error("boom " .. ngx.var.http_authorization) end })
 guard("leaving", { on_denied = function() return ngx.exit(404) end })
 guard("broken", { now = function() error "boom" end })
-guards.other = function() ngx.ctx.resolved_as = "user-2" return guards.both() end
+guards.other = function() resolved_as = "user-2" return guards.both() end
 ]]
 
 local GUARDS = { "jwt", "optional", "bare", "scoped", "role", "verified", "named", "recent", "cookie", "resolver", "both", "fallback", "page", "own", "lazy",

@@ -22,7 +22,7 @@ local function start(init, options)
         guards[name] = authgear.protect(options)
       end
     ]] .. init,
-    workers = options.workers or 4, guards = options.guards, level = "warn",
+    workers = options.workers or 4, guards = options.guards, level = options.level or "warn",
     server = "location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } } add_header X-Worker $pid always;" .. (options.server or ""),
     values = { endpoint = dev.endpoint, resolver = dev.resolver, host = dev.endpoint:match "//(.*)" },
   }
@@ -128,6 +128,32 @@ describe("a killed worker", function()
     first:close()
     nginx.wait("an answer", function() return status("/resolver", session.access_token) == 200 end)
     assert.equal(2, count "resolve" - before)
+  end)
+end)
+
+describe("a caller who hangs up", function()
+  it("does not take the answer away from those who wait with it", function()
+    start('guard("resolver", { resolver_ttl = 60, client_options = { timeout = 600, retry = false } })',
+      { guards = { "resolver" }, server = "lua_check_client_abort on;", workers = 1, level = "info" })
+    local session = dev:session { client = "native", user = "hangs up" }
+    local before = count "resolve"
+    local line = bearer(session.access_token)
+    dev:fault { target = "resolve", kind = "hold" }
+    local first = protected.send(n, ("GET /resolver HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n"):format(line))
+    nginx.wait("the question", function() return count "resolve" - before == 1 end)
+    local others = {}
+    for i = 1, 20 do
+      others[i] = protected.send(n, ("GET /resolver HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s\r\n\r\n"):format(line))
+    end
+    first:close()
+    nginx.wait("its end", function()
+      return n:log():find("client prematurely closed connection", 1, true)
+    end)
+    dev:release()
+    for i = 1, 20 do
+      assert.equal(200, protected.receive(others[i]).status)
+    end
+    assert.equal(1, count "resolve" - before)
   end)
 end)
 

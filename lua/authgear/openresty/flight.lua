@@ -3,6 +3,8 @@
 -- Must never hand on what was made of another key.
 local new_semaphore = require("ngx.semaphore").new
 
+local apart = require "authgear.openresty.apart"
+
 local M = {}
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.02 -- seconds between two looks at what another worker is doing
@@ -38,25 +40,34 @@ local function fly(dict, key, seconds, look, work)
   end
 end
 
-local function land(key, flight, ok, ...)
+local function land(key, flight, ok, value, err)
   if flights[key] == flight then
     flights[key] = nil
   end
   flight.over = true
-  flight.value, flight.err = nil, nil
   if ok then
-    flight.value, flight.err = ...
+    flight.value, flight.err = value, err
+  else
+    ngx.log(ngx.ERR, "authgear: an error in what many wait for: ", tostring(value))
   end
   if flight.waiting > 0 then
     flight.semaphore:post(flight.waiting)
   end
-  if not ok then
-    error((...), 0)
-  end
-  return ...
 end
 
---- Has `work` done once.
+local function begin(dict, key, seconds, look, work)
+  local flight = { waiting = 0, semaphore = new_semaphore() }
+  flights[key] = flight
+  local function fly_and_land()
+    land(key, flight, pcall(fly, dict, key, seconds, look, work))
+  end
+  if not apart.run(fly_and_land) then
+    fly_and_land()
+  end
+  return flight
+end
+
+--- Has `work` done once, apart from all requests: none that ends, or is aborted, ends it.
 ---@param dict table the shared dictionary
 ---@param key string
 ---@param seconds number the work takes at most this long: afterwards another may take over
@@ -66,20 +77,21 @@ end
 ---@return any err
 function M.once(dict, key, seconds, look, work)
   local flight = flights[key]
-  while flight do
-    flight.semaphore = flight.semaphore or new_semaphore()
-    flight.waiting = flight.waiting + 1
-    flight.semaphore:wait(seconds)
-    if flight.over then
-      return flight.value, flight.err
-    elseif flights[key] == flight then
-      flights[key] = nil -- nginx has thrown away the light thread that was at it
-    end
-    flight = flights[key]
+  local value = not flight and look() or nil
+  if value ~= nil then
+    return value
   end
-  flight = { waiting = 0 }
-  flights[key] = flight
-  return land(key, flight, pcall(fly, dict, key, seconds, look, work))
+  repeat
+    flight = flights[key] or begin(dict, key, seconds, look, work)
+    if not flight.over then
+      flight.waiting = flight.waiting + 1
+      flight.semaphore:wait(seconds)
+    end
+    if not flight.over and flights[key] == flight then
+      flights[key] = nil -- it was lost
+    end
+  until flight.over
+  return flight.value, flight.err
 end
 
 --- Is anybody at it, in any worker?

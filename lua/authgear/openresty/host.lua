@@ -1,6 +1,7 @@
 --- The host inside nginx: calls wait as light threads do. The engine's thread sends and receives; one light thread for each
 -- worker, the reader, waits for its news and wakes those concerned.
 -- Must never keep a worker from ending: the reader lives as long as somebody waits, and a little longer.
+local apart = require "authgear.openresty.apart"
 local current = require "authgear.current"
 local leaving = require "authgear.openresty.leaving"
 
@@ -50,12 +51,8 @@ function M.sleep(seconds)
   sleep(seconds)
 end
 
---- In a timer, which no request's end ends; nginx ends only when it has run, also one that is due when it is told to.
-function M.spawn(fn)
-  return (timer_at(0, function()
-    fn()
-  end)) or false
-end
+--- Where no request's end ends it; nginx ends only when it has run.
+M.spawn = apart.run
 
 function M.await(start, seconds)
   local semaphore = new_semaphore()
