@@ -27,7 +27,7 @@ describe("DPoP", function()
 
     it("binds the code and the refresh token to one key, and leaves the access token a bearer token", function()
       local callback, request = sdk.callback(dev, client)
-      local jkt = http.parse_form(request.url:match "%?(.*)$").dpop_jkt
+      local jkt = http.query(request.url).dpop_jkt
       assert.equal(43, #jkt)
       assert(client:finish_authentication(callback))
       local proof = proofs()[1]

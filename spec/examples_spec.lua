@@ -2,6 +2,7 @@
 -- takes: 17
 local socket = require "socket"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 local interpreter = arg and arg[-1] or "lua"
 do
@@ -47,13 +48,10 @@ describe("the examples", function()
   end
 
   local function example(name, more, input)
-    local environment = {
+    local environment = with({
       AUTHGEAR_ENDPOINT = dev.endpoint, AUTHGEAR_CLIENT_ID = "native", XDG_DATA_HOME = dir,
       YOUR_SERVER_URL = dev.app .. "/api/hello", BROWSER = root .. "/scripts/demo-browser", AUTHGEAR_REDIRECT_URI = redirect_uri,
-    }
-    for key, value in pairs(more or {}) do
-      environment[key] = value
-    end
+    }, more)
     return run(quote(interpreter) .. " examples/" .. name .. ".lua", environment, input)
   end
 

@@ -3,6 +3,7 @@
 local authgear = require "authgear"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 -- A client that has fetched before sends what is simple without a flow, unless it was given a clock of its own. So
 -- everything is shown both ways.
@@ -14,11 +15,7 @@ local function show(with_clock)
   end)
 
   local function open(more)
-    local options = { storage = storage, clock = with_clock and sdk.clock() or nil }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return assert(sdk.client(dev, options))
+    return assert(sdk.client(dev, with({ storage = storage, clock = with_clock and sdk.clock() or nil }, more)))
   end
 
   local function begin(more)

@@ -10,6 +10,7 @@ local program = require "spec.support.program"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 local stores = require "spec.support.stores"
+local with = require "spec.support.with"
 
 local KEY, OTHER = stores[2].key, ("o"):rep(32)
 
@@ -26,11 +27,7 @@ describe("the encrypted file storage", function()
   end)
 
   local function open(key, more)
-    local options = { storage = authgear.storage.file { dir = dir, key = key } }
-    for name, value in pairs(more or {}) do
-      options[name] = value
-    end
-    return sdk.client(dev, options)
+    return sdk.client(dev, with({ storage = authgear.storage.file { dir = dir, key = key } }, more))
   end
 
   local function bytes(name)

@@ -2,18 +2,16 @@
 -- (OpenID Connect Core sections 2, 3.1.2.1, 3.1.3.7)
 local authgear = require "authgear"
 local http = require "spec.support.http"
+local refused = require "spec.support.refused"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 describe("a logged-in client", function()
   local dev, storage, client, seen
 
   local function open(more)
-    local options = { storage = storage }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return sdk.client(dev, options)
+    return sdk.client(dev, with({ storage = storage }, more))
   end
 
   before_each(function()
@@ -25,38 +23,20 @@ describe("a logged-in client", function()
     sdk.log_in(dev, client)
   end)
 
-  local function query_of(url)
-    return http.parse_form(url:match "%?(.*)$")
-  end
-
-  local function refused(code, value, err)
-    assert.is_nil(value)
-    assert.equal(code, err.code, tostring(err))
-    return err
-  end
-
   local function set_can_reauthenticate(yes)
     dev:control("/users", { name = "user", can_reauthenticate = yes })
   end
 
   -- Reauthenticates in halves: the callback URL.
   local function callback(options)
-    local all = { redirect_uri = sdk.REDIRECT_URI }
-    for name, value in pairs(options or {}) do
-      all[name] = value
-    end
-    local request = assert(client:start_reauthentication(all))
+    local request = assert(client:start_reauthentication(with({ redirect_uri = sdk.REDIRECT_URI }, options)))
     return dev:visit(request.url).location, request
-  end
-
-  local function record()
-    return storage.open("default"):get()
   end
 
   describe("and its ID token", function()
     it("is what the session has, and says when and how the user logged in", function()
       local hint = client:id_token_hint()
-      assert.equal(hint, record():match '"id_token":"([^"]+)"')
+      assert.equal(hint, sdk.record(storage):match '"id_token":"([^"]+)"')
       assert.is_true(client:can_reauthenticate())
       assert.is_true(math.abs(client:auth_time() - os.time()) < 120)
       assert.equal(hint, open():id_token_hint())
@@ -105,23 +85,23 @@ describe("a logged-in client", function()
     it("stays as it was when what comes is of another user, or none at all", function()
       dev:session { user = "another" }
       local other = dev:session({ user = "another" }).id_token
-      local before = record()
+      local before = sdk.record(storage)
       for code, token in pairs { user_mismatch = other, id_token = "a.b.c", invalid_response = false } do
         dev:fault { target = "token", kind = "patch", patch = { id_token = token or require("dkjson").null } }
         refused(code, client:refresh_id_token())
-        assert.equal(before, record())
+        assert.equal(before, sdk.record(storage))
       end
       assert.is_true(client:refresh_id_token())
-      assert.not_equal(before, record())
+      assert.not_equal(before, sdk.record(storage))
     end)
 
     it("stays as it was when the line is cut, before or after the server has acted", function()
-      local before = record()
+      local before = sdk.record(storage)
       for _, when in ipairs { "before", "after" } do
         dev:fault { target = "token", kind = "reset", when = when, times = 50 }
         refused("network", client:refresh_id_token())
         assert.equal("AUTHENTICATED", client:session_state())
-        assert.equal(before, record())
+        assert.equal(before, sdk.record(storage))
         dev:control("/faults", nil, "DELETE")
       end
       assert.is_true(client:refresh_id_token())
@@ -130,7 +110,7 @@ describe("a logged-in client", function()
 
   describe("and a reauthentication", function()
     it("asks for the same user anew, and for no new session", function()
-      local query = query_of(assert(client:start_reauthentication {
+      local query = http.query(assert(client:start_reauthentication {
         redirect_uri = sdk.REDIRECT_URI, ui_locales = "fr", color_scheme = "dark", x_state = "mine",
         authentication_flow_group = "group", oauth_provider_alias = "google",
       }).url)
@@ -144,17 +124,17 @@ describe("a logged-in client", function()
       assert.equal("mine", query.x_state)
       assert.equal("group", query.x_authentication_flow_group)
       assert.equal("google", query.x_oauth_provider_alias)
-      query = query_of(assert(client:start_reauthentication { redirect_uri = sdk.REDIRECT_URI, max_age = 600 }).url)
+      query = http.query(assert(client:start_reauthentication { redirect_uri = sdk.REDIRECT_URI, max_age = 600 }).url)
       assert.equal("600", query.max_age)
     end)
 
     it("keeps the session, with the new ID token, and tells nobody that somebody logged in", function()
-      local access, refresh, hint = client:access_token(), sdk.refresh_token(record()), client:id_token_hint()
+      local access, refresh, hint = client:access_token(), sdk.refresh_token(sdk.record(storage)), client:id_token_hint()
       local info = assert(client:finish_reauthentication((callback())))
       assert.equal(assert(client:fetch_user_info()).sub, info.sub)
       assert.not_equal(hint, client:id_token_hint())
       assert.equal(access, client:access_token())
-      assert.equal(refresh, sdk.refresh_token(record()))
+      assert.equal(refresh, sdk.refresh_token(sdk.record(storage)))
       assert.equal(client:id_token_hint(), open():id_token_hint())
       assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
       assert.is_true(client:refresh_access_token())
@@ -170,7 +150,7 @@ describe("a logged-in client", function()
         end,
       })
       assert.equal(assert(client:fetch_user_info()).sub, info.sub)
-      assert.equal("0", query_of(shown.url).max_age)
+      assert.equal("0", http.query(shown.url).max_age)
       refused("cancelled", client:reauthenticate { redirect_uri = sdk.REDIRECT_URI, ui = function() end })
       assert.equal("AUTHENTICATED", client:session_state())
     end)
@@ -206,11 +186,11 @@ describe("a logged-in client", function()
     end)
 
     it("whose answer was meant for another request is refused", function()
-      local before = record()
+      local before = sdk.record(storage)
       local url = callback()
       dev:fault { target = "token", kind = "patch", patch = { id_token = dev:session({}).id_token } }
       refused("id_token", client:finish_reauthentication(url))
-      assert.equal(before, record())
+      assert.equal(before, sdk.record(storage))
       assert(client:finish_reauthentication((callback())))
     end)
 
@@ -218,7 +198,7 @@ describe("a logged-in client", function()
       local url = callback()
       client:clear_session_state()
       refused("no_session", client:finish_reauthentication(url))
-      assert.is_nil(record())
+      assert.is_nil(sdk.record(storage))
       sdk.log_in(dev, client)
       url = callback()
       dev:login { user = "another" }
@@ -229,13 +209,13 @@ describe("a logged-in client", function()
     end)
 
     it("that the line cuts leaves the session as it was, and can be had again", function()
-      local before = record()
+      local before = sdk.record(storage)
       for _, when in ipairs { "before", "after" } do
         local url = callback()
         dev:fault { target = "token", kind = "reset", when = when }
         refused("network", client:finish_reauthentication(url))
         refused("no_login", client:finish_reauthentication(url))
-        assert.equal(before, record())
+        assert.equal(before, sdk.record(storage))
         assert.equal("AUTHENTICATED", client:session_state())
       end
       assert(client:finish_reauthentication((callback())))

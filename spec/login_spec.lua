@@ -5,18 +5,16 @@
 local authgear = require "authgear"
 local http = require "spec.support.http"
 local files = require "spec.support.files"
+local expect_refused = require "spec.support.refused"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 describe("a log-in", function()
   local dev, storage, client, seen
 
   local function open(more)
-    local options = { storage = storage }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return sdk.client(dev, options)
+    return sdk.client(dev, with({ storage = storage }, more))
   end
 
   before_each(function()
@@ -28,24 +26,16 @@ describe("a log-in", function()
   end)
 
   local function start(options)
-    local all = { redirect_uri = sdk.REDIRECT_URI }
-    for key, value in pairs(options or {}) do
-      all[key] = value
-    end
-    return assert(client:start_authentication(all))
-  end
-
-  local function query_of(url)
-    return http.parse_form(url:match "%?(.*)$")
+    return assert(client:start_authentication(with({ redirect_uri = sdk.REDIRECT_URI }, options)))
   end
 
   local function code_requests()
     return dev:token_count("authorization_code", "native").requests
   end
 
-  local function refused(code, info, err)
-    assert.is_nil(info)
-    assert.equal(code, err.code, tostring(err))
+  -- And trying again does not help.
+  local function refused(...)
+    local err = expect_refused(...)
     assert.is_false(err.retryable)
     return err
   end
@@ -53,7 +43,7 @@ describe("a log-in", function()
   describe("that is started", function()
     it("asks for a code with PKCE, a state and the scopes, and remembers nothing in the URL that is secret", function()
       local request = start()
-      local query = query_of(request.url)
+      local query = http.query(request.url)
       assert.equal(dev.endpoint .. "/oauth2/authorize", request.url:match "^[^?]*")
       assert.equal("code", query.response_type)
       assert.equal("native", query.client_id)
@@ -67,14 +57,14 @@ describe("a log-in", function()
       assert.equal("false", query.x_sso_enabled)
       assert.is_nil(query.code_verifier)
       assert.equal(sdk.REDIRECT_URI, request.redirect_uri)
-      local another = query_of(start().url)
+      local another = http.query(start().url)
       assert.not_equal(query.state, another.state)
       assert.not_equal(query.nonce, another.nonce)
       assert.not_equal(query.code_challenge, another.code_challenge)
     end)
 
     it("passes the caller's wishes on", function()
-      local query = query_of(start {
+      local query = http.query(start {
         x_state = "a b&c", prompt = "login", login_hint = "me", ui_locales = "fr-CA en", color_scheme = "dark",
         page = "signup", oauth_provider_alias = "google", authentication_flow_group = "group",
       }.url)
@@ -90,12 +80,12 @@ describe("a log-in", function()
 
     it("asks for what the client is configured for", function()
       client = open { sso_enabled = true, pre_authenticated_url_enabled = true }
-      local query = query_of(start().url)
+      local query = http.query(start().url)
       assert.equal("true", query.x_sso_enabled)
       assert.is_nil(query.x_suppress_idp_session_cookie)
       assert.truthy(query.scope:find("device_sso", 1, true))
       client = open { scopes = { "openid", "offline_access", "x" } }
-      assert.equal("openid offline_access x", query_of(start().url).scope)
+      assert.equal("openid offline_access x", http.query(start().url).scope)
     end)
 
     it("changes nothing", function()
@@ -268,7 +258,7 @@ describe("a log-in", function()
         assert.is_nil(info)
         assert.equal(code, err.code, tostring(err))
         assert.is_false(err.retryable)
-        assert.falsy(tostring(err):find(query_of(good).code:sub(1, 8), 1, true))
+        assert.falsy(tostring(err):find(http.query(good).code:sub(1, 8), 1, true))
         assert.equal(0, code_requests())
         assert.equal("NO_SESSION", client:session_state())
         assert.equal(1, #seen)
@@ -321,7 +311,7 @@ describe("a log-in", function()
     it("(a code that was used, or is not for this verifier) says invalid_grant, and ends no session", function()
       sdk.log_in(dev, client)
       local used = sdk.callback(dev, client)
-      local spoilt = (sdk.callback(dev, client):gsub("code=[^&]*", "code=" .. query_of(used).code))
+      local spoilt = (sdk.callback(dev, client):gsub("code=[^&]*", "code=" .. http.query(used).code))
       local err = refused("oauth", client:finish_authentication(spoilt))
       assert.equal("invalid_grant", err.oauth_error)
       assert.equal("AUTHENTICATED", client:session_state())
@@ -390,7 +380,7 @@ describe("a log-in", function()
     for _, case in ipairs(cases) do
       it("(" .. case[1] .. ") stores nothing", function()
         local callback, request = sdk.callback(dev, client)
-        nonce = query_of(request.url).nonce
+        nonce = http.query(request.url).nonce
         local patch = case[3]()
         for key, value in pairs(patch) do
           patch[key] = value or require("dkjson").null
@@ -470,7 +460,7 @@ describe("a log-in", function()
       })
       assert.equal("AUTHENTICATED", client:session_state())
       assert.equal(info.sub, assert(client:fetch_user_info()).sub)
-      assert.equal("code", query_of(shown.url).response_type)
+      assert.equal("code", http.query(shown.url).response_type)
     end)
 
     it("gives up when the person does", function()

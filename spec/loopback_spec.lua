@@ -6,17 +6,8 @@ local loopback = require "authgear.loopback"
 local socket = require "socket"
 local strangers = require "spec.support.strangers"
 
-local STATE = "st4te-Of_this~login"
-local GOOD = "/callback?code=c0de-1234567890&state=" .. STATE
-
-local has_v6 = (function()
-  local listener = loopback.listen { host = "::1" }
-  return listener ~= nil and listener:close()
-end)()
-
-local function get(target, more)
-  return strangers.get(target, more)
-end
+local STATE, GOOD, get, still_takes = strangers.STATE, strangers.GOOD, strangers.get, strangers.still_takes
+local has_v6 = strangers.have_v6()
 
 describe("the loopback listener", function()
   local place
@@ -29,28 +20,6 @@ describe("the loopback listener", function()
     loopback.test_alloc(0)
     place:close()
   end)
-
-  local function keep(one)
-    return place:keep(one)
-  end
-
-  local function listen(options)
-    return place:listen(options)
-  end
-
-  local function expecting(options)
-    return place:expecting(STATE, options)
-  end
-
-  local function connect(listener, host)
-    return place:connect(listener, host)
-  end
-
-  local function still_takes(listener, target)
-    local answer, taken = strangers.ask(listener, get(target or GOOD))
-    assert.equal(target or GOOD, taken)
-    assert.equal(200, answer.status)
-  end
 
   describe("listens", function()
     local function addresses(port)
@@ -67,7 +36,7 @@ describe("the loopback listener", function()
     end
 
     it("at a free port, on 127.0.0.1 and nowhere else", function()
-      local listener = listen()
+      local listener = place:listen()
       assert.is_true(listener:port() > 0)
       local found = " " .. table.concat(addresses(listener:port()), " ")
       assert.truthy(found:find(" 0100007F", 1, true), found)
@@ -77,31 +46,31 @@ describe("the loopback listener", function()
     end)
 
     it("at a given port, again at once after it was closed with a connection", function()
-      local one = expecting()
+      local one = place:expecting()
       local port = one:port()
       still_takes(one)
       one:close()
-      local other = expecting { port = port }
+      local other = place:expecting { port = port }
       assert.equal(port, other:port())
       still_takes(other)
     end)
 
     it("not where somebody listens already, and says so", function()
-      local one = listen()
+      local one = place:listen()
       local listener, code, message, retryable = loopback.listen { port = one:port(), path = "/callback" }
       assert.is_nil(listener)
       assert.equal("listener", code)
       assert.truthy(message:find("127.0.0.1 port " .. one:port() .. ": Address already in use", 1, true), message)
       assert.is_false(retryable)
       one:close()
-      assert.equal(one:port(), listen({ port = one:port() }):port())
+      assert.equal(one:port(), place:listen({ port = one:port() }):port())
     end)
 
     it("on ::1", function()
       if not has_v6 then
         return pending "this system has no IPv6"
       end
-      local listener = expecting { host = "::1" }
+      local listener = place:expecting { host = "::1" }
       local found = " " .. table.concat(addresses(listener:port()), " ")
       assert.truthy(found:find(" 00000000000000000000000001000000", 1, true), found)
       assert.is_nil(found:find(" " .. ("0"):rep(32), 1, true), found)
@@ -114,7 +83,7 @@ describe("the loopback listener", function()
         return pending "this system has no IPv6"
       end
       for _, host in ipairs { "127.0.0.1", "::1" } do
-        local listener = expecting { host = "localhost" }
+        local listener = place:expecting { host = "localhost" }
         assert.equal(2, #addresses(listener:port()))
         local _, taken = strangers.ask(listener, get(GOOD), host)
         assert.equal(GOOD, taken)
@@ -126,7 +95,7 @@ describe("the loopback listener", function()
         return pending "this system has no IPv6"
       end
       for _, host in ipairs { "127.0.0.1", "::1" } do
-        local stranger = listen { host = host }
+        local stranger = place:listen { host = host }
         local before = addresses(stranger:port())
         local listener, code, message = loopback.listen { host = "localhost", port = stranger:port() }
         assert.is_nil(listener)
@@ -153,7 +122,7 @@ describe("the loopback listener", function()
     assert.has_error(function()
       loopback.listen()
     end)
-    local listener = listen()
+    local listener = place:listen()
     for _, state in ipairs { "", ("x"):rep(4097), 5, false } do
       assert.has_error(function()
         listener:expect(state)
@@ -167,7 +136,7 @@ describe("the loopback listener", function()
 
   describe("takes the redirect", function()
     it("exactly once", function()
-      local listener = expecting()
+      local listener = place:expecting()
       still_takes(listener)
       assert.is_nil((listener:poll(0)))
       for _ = 1, 2 do
@@ -180,7 +149,7 @@ describe("the loopback listener", function()
     end)
 
     it("and shows a page with nothing in it but words", function()
-      local answer = strangers.ask(expecting(), get(GOOD, "Cookie: marker=s3cret\r\n"))
+      local answer = strangers.ask(place:expecting(), get(GOOD, "Cookie: marker=s3cret\r\n"))
       assert.equal(200, answer.status)
       assert.same({
         ["content-type"] = "text/html; charset=utf-8",
@@ -202,16 +171,16 @@ describe("the loopback listener", function()
     end)
 
     it("that reports an error, with the same page", function()
-      local page = strangers.ask(expecting(), get(GOOD)).body
+      local page = strangers.ask(place:expecting(), get(GOOD)).body
       local target = "/callback?error=access_denied&error_description=%3Cscript%3E&state=" .. STATE
-      local answer, taken = strangers.ask(expecting(), get(target))
+      local answer, taken = strangers.ask(place:expecting(), get(target))
       assert.equal(target, taken)
       assert.equal(page, answer.body)
     end)
 
     it("byte by byte", function()
-      local listener = expecting()
-      local one = connect(listener)
+      local listener = place:expecting()
+      local one = place:connect(listener)
       local request, taken = get(GOOD, "Accept: */*\r\n"), nil
       for i = 1, #request do
         assert.is_nil(taken)
@@ -222,13 +191,13 @@ describe("the loopback listener", function()
     end)
 
     it("at a path of /", function()
-      local listener = keep(assert(loopback.listen {}))
+      local listener = place:keep(assert(loopback.listen {}))
       listener:expect(STATE)
       still_takes(listener, "/?state=" .. STATE)
     end)
 
     it("only once its state is known", function()
-      local listener = listen()
+      local listener = place:listen()
       local answer, taken = strangers.ask(listener, get(GOOD))
       assert.equal(400, answer.status)
       assert.is_nil(taken)
@@ -243,8 +212,8 @@ describe("the loopback listener", function()
 
     it("and gives the page to a browser that sends more than it has to, though it is closed at once", function()
       for _, more in ipairs { "", "x", ("more "):rep(20000) } do
-        local listener = expecting()
-        local one = connect(listener)
+        local listener = place:expecting()
+        local one = place:connect(listener)
         one:send(get(GOOD) .. more)
         local taken
         strangers.poll_until(listener, function()
@@ -301,7 +270,7 @@ describe("the loopback listener", function()
     }
     for _, case in ipairs(cases) do
       it(case[1] .. " and takes the good one afterwards", function()
-        local listener = expecting()
+        local listener = place:expecting()
         local answer, taken = strangers.ask(listener, case[2])
         assert.is_nil(taken)
         assert.equal(case[3], answer.status)
@@ -314,7 +283,7 @@ describe("the loopback listener", function()
     end
 
     it("what is one byte too long, and takes what is just short enough", function()
-      local listener = expecting()
+      local listener = place:expecting()
       local line = "GET " .. GOOD .. "&x= HTTP/1.1"
       local pad = ("a"):rep(8192 - #line)
       assert.equal(414, strangers.ask(listener, get(GOOD .. "&x=" .. pad .. "a")).status)

@@ -6,17 +6,8 @@ local loopback = require "authgear.loopback"
 local program = require "spec.support.program"
 local strangers = require "spec.support.strangers"
 
-local STATE = "st4te-Of_this~login"
-local GOOD = "/callback?code=c0de-1234567890&state=" .. STATE
-
-local has_v6 = (function()
-  local listener = loopback.listen { host = "::1" }
-  return listener ~= nil and listener:close()
-end)()
-
-local function get(target, more)
-  return strangers.get(target, more)
-end
+local STATE, GOOD, get, still_takes = strangers.STATE, strangers.GOOD, strangers.get, strangers.still_takes
+local has_v6 = strangers.have_v6()
 
 describe("the loopback listener, among strangers", function()
   local place
@@ -30,24 +21,10 @@ describe("the loopback listener, among strangers", function()
     place:close()
   end)
 
-  local function expecting(options)
-    return place:expecting(STATE, options)
-  end
-
-  local function connect(listener, host)
-    return place:connect(listener, host)
-  end
-
-  local function still_takes(listener, target)
-    local answer, taken = strangers.ask(listener, get(target or GOOD))
-    assert.equal(target or GOOD, taken)
-    assert.equal(200, answer.status)
-  end
-
   describe("is not held up by", function()
     it("a slow client", function()
-      local listener = expecting()
-      local slow = connect(listener)
+      local listener = place:expecting()
+      local slow = place:connect(listener)
       slow:send "GET /callback?co"
       assert.is_nil((listener:poll(0)))
       still_takes(listener)
@@ -55,8 +32,8 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("a slow client that goes on for more than ten seconds", function()
-      local listener = expecting()
-      local slow = connect(listener)
+      local listener = place:expecting()
+      local slow = place:connect(listener)
       slow:send "GET /callback?co"
       listener:poll(0)
       for _ = 1, 9 do
@@ -75,9 +52,9 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("50 idle connections", function()
-      local listener = expecting()
+      local listener = place:expecting()
       for _ = 1, 50 do
-        connect(listener)
+        place:connect(listener)
         listener:poll(0)
         assert.is_true(listener:test_connections() <= 16)
       end
@@ -85,10 +62,10 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("one more than there is room for: the oldest idle one has to go", function()
-      local listener = expecting()
+      local listener = place:expecting()
       local all = {}
       for i = 1, 17 do
-        all[i] = connect(listener)
+        all[i] = place:connect(listener)
         if i == 1 then
           all[1]:send "GET /" -- not idle
         end
@@ -104,14 +81,14 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("50 connections that came all at once, or keep coming", function()
-      local listener = expecting()
+      local listener = place:expecting()
       for _ = 1, 40 do
-        connect(listener)
+        place:connect(listener)
       end
-      local good = connect(listener)
+      local good = place:connect(listener)
       good:send(get(GOOD))
       for _ = 1, 9 do
-        connect(listener)
+        place:connect(listener)
       end
       assert.equal(GOOD, strangers.poll_until(listener, function()
         return good:read()
@@ -119,9 +96,9 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("50 connections that have each begun to say something", function()
-      local listener = expecting()
+      local listener = place:expecting()
       for i = 1, 50 do
-        connect(listener):send(("GET /"):sub(1, i % 5 + 1))
+        place:connect(listener):send(("GET /"):sub(1, i % 5 + 1))
         listener:poll(0)
       end
       assert.equal(16, listener:test_connections())
@@ -129,7 +106,7 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("connections that are opened and closed, or reset, at every point", function()
-      local listener = expecting()
+      local listener = place:expecting()
       local request = get "/nothing"
       for _, n in ipairs { 0, 1, 10, #request - 1, #request } do
         for _, how in ipairs { "close", "reset" } do
@@ -151,8 +128,8 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("one that never stops sending", function()
-      local listener = expecting()
-      local one, sent = connect(listener), 0
+      local listener = place:expecting()
+      local one, sent = place:connect(listener), 0
       strangers.poll_until(listener, function()
         sent = sent + one:send(("x"):rep(65536))
         return sent > 0 and listener:test_connections() == 0
@@ -162,8 +139,8 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("one that never hangs up after its answer", function()
-      local listener = expecting()
-      local one = connect(listener)
+      local listener = place:expecting()
+      local one = place:connect(listener)
       one:send(get "/favicon.ico")
       strangers.poll_until(listener, function()
         return one:read()
@@ -198,7 +175,7 @@ describe("the loopback listener, among strangers", function()
 
   describe("waits", function()
     it("not at all with poll(0), and as long as it is told", function()
-      local listener = expecting()
+      local listener = place:expecting()
       local began = core.now()
       assert.same({ n = 1 }, { n = select("#", listener:poll(0)), (listener:poll(-1)) })
       assert.is_nil((listener:poll(0 / 0)))
@@ -207,8 +184,8 @@ describe("the loopback listener, among strangers", function()
     end)
 
     it("only until the redirect is there", function()
-      local listener = expecting()
-      connect(listener):send(get(GOOD))
+      local listener = place:expecting()
+      place:connect(listener):send(get(GOOD))
       local began = core.now()
       assert.equal(GOOD, listener:poll(600))
       assert.is_true(core.now() - began < 300)
@@ -235,7 +212,7 @@ describe("the loopback listener, among strangers", function()
 
   describe("ends", function()
     it("so that nothing more can be asked of it", function()
-      local listener = expecting()
+      local listener = place:expecting()
       local port = listener:port()
       assert.is_true(listener:close())
       assert.is_true(listener:close())

@@ -6,6 +6,7 @@ local protect = require "authgear.protect"
 local loops = require "spec.support.loops"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 local here, elsewhere = loops.all()
 for _, name in ipairs(elsewhere) do
@@ -34,11 +35,7 @@ for _, row in ipairs(here) do
     end
 
     local function new_client(options)
-      local all = { host = loop.host, clock = clock }
-      for key, value in pairs(options or {}) do
-        all[key] = value
-      end
-      return assert(sdk.client(dev, all))
+      return assert(sdk.client(dev, with({ host = loop.host, clock = clock }, options)))
     end
 
     -- Runs fn while another coroutine counts its turns; with the fifth, enough() is called. Raises if fn was over before.

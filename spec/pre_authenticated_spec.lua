@@ -4,8 +4,10 @@ local authgear = require "authgear"
 local file = require "authgear.file"
 local files = require "spec.support.files"
 local http = require "spec.support.http"
+local refused = require "spec.support.refused"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 local GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 local WEB = { web_application_client_id = "webapp", web_application_uri = sdk.REDIRECT_URI }
@@ -14,10 +16,7 @@ describe("a URL that opens another application", function()
   local dev, dir, client
 
   local function open(more)
-    local options = { storage = authgear.storage.file { dir = dir }, pre_authenticated_url_enabled = true }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
+    local options = with({ storage = authgear.storage.file { dir = dir }, pre_authenticated_url_enabled = true }, more)
     return (assert(sdk.client(dev, options)))
   end
 
@@ -47,14 +46,8 @@ describe("a URL that opens another application", function()
     return dev:token_count(GRANT, "native").ok
   end
 
-  local function refused(code, value, err)
-    assert.is_nil(value)
-    assert.equal(code, err.code, tostring(err))
-    return err
-  end
-
   it("is asked for with the scopes that bring a device secret", function()
-    local query = http.parse_form(assert(client:start_authentication { redirect_uri = sdk.REDIRECT_URI }).url:match "%?(.*)$")
+    local query = http.query(assert(client:start_authentication { redirect_uri = sdk.REDIRECT_URI }).url)
     assert.equal("openid offline_access https://authgear.com/scopes/full-access device_sso "
       .. "https://authgear.com/scopes/pre-authenticated-url", query.scope)
     assert.is_string(secret())
@@ -64,7 +57,7 @@ describe("a URL that opens another application", function()
     local url = assert(client:make_pre_authenticated_url {
       web_application_client_id = "webapp", web_application_uri = sdk.REDIRECT_URI, state = "its own",
     })
-    local query = http.parse_form(url:match "%?(.*)$")
+    local query = http.query(url)
     assert.equal(dev.endpoint .. "/oauth2/authorize", url:match "^[^?]*")
     assert.equal("urn:authgear:params:oauth:response-type:pre-authenticated-url token", query.response_type)
     assert.equal("cookie", query.response_mode)
@@ -194,11 +187,9 @@ describe("a client that checks the signatures of ID tokens", function()
   end)
 
   local function open(verify, more)
-    local options = { storage = storage, verify_id_token = verify, pre_authenticated_url_enabled = true, retry = false }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return (assert(sdk.client(dev, options)))
+    return (assert(sdk.client(dev, with({
+      storage = storage, verify_id_token = verify, pre_authenticated_url_enabled = true, retry = false,
+    }, more))))
   end
 
   local function jwks_requests()

@@ -3,8 +3,10 @@
 local authgear = require "authgear"
 local http = require "spec.support.http"
 local json = require "dkjson"
+local refused = require "spec.support.refused"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 local SCOPES = { "openid", "offline_access" }
 
@@ -20,11 +22,7 @@ describe("a provider that knows nothing of Authgear", function()
   end)
 
   local function open(more)
-    local options = { endpoint = provider.issuer, storage = storage, scopes = SCOPES, retry = false }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return sdk.client({}, options)
+    return sdk.client({}, with({ endpoint = provider.issuer, storage = storage, scopes = SCOPES, retry = false }, more))
   end
 
   before_each(function()
@@ -39,25 +37,11 @@ describe("a provider that knows nothing of Authgear", function()
   end
 
   local function start(one, more)
-    local options = { redirect_uri = sdk.REDIRECT_URI, prompt = "consent" }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return assert(one:start_authentication(options))
+    return assert(one:start_authentication(with({ redirect_uri = sdk.REDIRECT_URI, prompt = "consent" }, more)))
   end
 
   local function log_in(one, more)
     return one:finish_authentication(visit(start(one, more).url).location)
-  end
-
-  local function refused(code, value, err)
-    assert.is_nil(value)
-    assert.equal(code, err.code, tostring(err))
-    return err
-  end
-
-  local function query_of(url)
-    return http.parse_form(url:match "%?(.*)$")
   end
 
   it("logs in, and what it knows of the user comes back", function()
@@ -89,11 +73,11 @@ describe("a provider that knows nothing of Authgear", function()
 
   it("refreshes, rotates, and ends the session by its verdict", function()
     assert(log_in(client))
-    local first = sdk.refresh_token(storage.open("default"):get())
+    local first = sdk.refresh_token(sdk.record(storage))
     for _ = 1, 3 do
       assert.is_true(client:refresh_access_token())
     end
-    local record = storage.open("default"):get()
+    local record = sdk.record(storage)
     assert.not_equal(first, sdk.refresh_token(record))
     assert.equal("somebody", assert(client:fetch_user_info()).sub)
     -- The first one, seen again, makes this provider revoke all of them.
@@ -136,7 +120,7 @@ describe("a provider that knows nothing of Authgear", function()
     assert(log_in(client))
     local hint = client:id_token_hint()
     local url = assert(client:end_session_url { post_logout_redirect_uri = "com.example.app:/out", state = "a b" })
-    local query = query_of(url)
+    local query = http.query(url)
     assert.equal(provider.issuer .. "/session/end", url:match "^[^?]*")
     assert.equal(hint, query.id_token_hint)
     assert.equal("native", query.client_id)
@@ -145,14 +129,14 @@ describe("a provider that knows nothing of Authgear", function()
     assert.equal(200, assert(http.request { url = url }).status)
     assert.equal("AUTHENTICATED", client:session_state())
     url = assert(client:end_session_url())
-    assert.is_nil(query_of(url).post_logout_redirect_uri)
-    assert.is_nil(query_of(url).state)
+    assert.is_nil(http.query(url).post_logout_redirect_uri)
+    assert.is_nil(http.query(url).state)
     assert.equal(200, assert(http.request { url = url }).status)
     -- It has no revocation endpoint: logging out is the local end.
     assert.is_true(client:logout())
     assert.equal("NO_SESSION LOGOUT", seen[#seen])
     url = assert(client:end_session_url())
-    assert.is_nil(query_of(url).id_token_hint)
+    assert.is_nil(http.query(url).id_token_hint)
     -- Another's redirect is refused there.
     url = assert(client:end_session_url { post_logout_redirect_uri = "https://elsewhere" })
     assert.equal(400, assert(http.request { url = url }).status)

@@ -2,6 +2,7 @@
 -- an entry in a list.
 local authgear = require "authgear"
 local fake_server = require "spec.support.fake_server"
+local with = require "spec.support.with"
 
 local ALL = { "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH" }
 local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, PUT = true, DELETE = true }
@@ -14,7 +15,7 @@ local function world(options)
   local function target_of(request)
     return request.url:match "^https://auth%.example/([%w%.%-]+)" or "app"
   end
-  local all = {
+  local all = with({
     endpoint = self.server.endpoint, client_id = self.server.client_id, timeout = 60,
     clock = { monotonic = function() return self.time end, wall = function() return self.time + 1.7e9 end },
     host = { sleep = function(seconds)
@@ -41,10 +42,7 @@ local function world(options)
       end
       return self.server:act(request)
     end,
-  }
-  for key, value in pairs(options or {}) do
-    all[key] = value
-  end
+  }, options)
   self.client = assert(authgear.new(all))
   return self
 end

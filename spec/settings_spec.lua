@@ -1,8 +1,10 @@
 -- The server's pages as who is logged in here: settings actions, which come back, and pages, which do not.
 local authgear = require "authgear"
 local http = require "spec.support.http"
+local refused = require "spec.support.refused"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 local ACTIONS = {
   "change_password", "delete_account", "add_email", "add_phone", "add_username", "change_email", "change_phone", "change_username",
@@ -24,11 +26,7 @@ describe("a logged-in client", function()
   local serial = 0
 
   local function open(more)
-    local options = { storage = storage }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return sdk.client(dev, options)
+    return sdk.client(dev, with({ storage = storage }, more))
   end
 
   before_each(function()
@@ -41,20 +39,6 @@ describe("a logged-in client", function()
     client, seen = open()
     sdk.log_in(dev, client)
   end)
-
-  local function query_of(url)
-    return http.parse_form(url:match "%?(.*)$")
-  end
-
-  local function refused(code, value, err)
-    assert.is_nil(value)
-    assert.equal(code, err.code, tostring(err))
-    return err
-  end
-
-  local function record()
-    return storage.open("default"):get()
-  end
 
   local function done()
     return dev:control("/users", { name = user }).actions
@@ -74,7 +58,7 @@ describe("a logged-in client", function()
       local hint = client:id_token_hint()
       for _, action in ipairs(ACTIONS) do
         local options = options_of(action)
-        local query = query_of(assert(client:start_settings_action(action, options)).url)
+        local query = http.query(assert(client:start_settings_action(action, options)).url)
         assert.equal("urn:authgear:params:oauth:response-type:settings-action", query.response_type)
         assert.equal(action, query.x_settings_action)
         assert.equal(options.login_id and "q_login_id=a%2Bb%40example.com", query.x_settings_action_query)
@@ -87,7 +71,7 @@ describe("a logged-in client", function()
     end)
 
     it("comes back, whichever it is, and the session goes on", function()
-      local before = record()
+      local before = sdk.record(storage)
       for _, action in ipairs(ACTIONS) do
         if action ~= "delete_account" then
           local options = options_of(action)
@@ -102,7 +86,7 @@ describe("a logged-in client", function()
           assert.equal(options.oauth_provider_alias, last.alias)
         end
       end
-      assert.equal(before, record())
+      assert.equal(before, sdk.record(storage))
       assert.equal("AUTHENTICATED", client:session_state())
       assert.equal(2, #seen)
     end)
@@ -113,7 +97,7 @@ describe("a logged-in client", function()
       assert.is_true(client:finish_settings_action(url))
       assert.equal("NO_SESSION", client:session_state())
       assert.equal("NO_SESSION CLEAR", seen[#seen])
-      assert.is_nil(record())
+      assert.is_nil(sdk.record(storage))
       assert.is_nil(client:access_token())
     end)
 
@@ -216,7 +200,7 @@ describe("a logged-in client", function()
       end
       for page, path in pairs { settings = "/settings", identities = "/settings/identities" } do
         assert.is_true(client:open(page, { ui = ui }))
-        local query = query_of(shown)
+        local query = http.query(shown)
         assert.equal("none", query.response_type)
         assert.equal("none", query.prompt)
         assert.equal(dev.endpoint .. path, query.redirect_uri)
@@ -228,8 +212,8 @@ describe("a logged-in client", function()
         assert.equal(400, dev:visit(shown).status) -- once
       end
       assert.is_true(client:open_url(dev.endpoint .. "/settings/mfa", { ui = ui, ui_locales = "fr", color_scheme = "dark" }))
-      assert.equal("fr", query_of(shown).ui_locales)
-      assert.equal("dark", query_of(shown).x_color_scheme)
+      assert.equal("fr", http.query(shown).ui_locales)
+      assert.equal("dark", http.query(shown).x_color_scheme)
       assert.equal("settings of " .. user .. "\n", dev:visit(shown).body)
       shown = assert(client:make_page_url "settings")
       assert.equal("settings of " .. user .. "\n", dev:visit(shown).body)

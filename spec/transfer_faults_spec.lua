@@ -2,6 +2,7 @@
 -- and says whether trying again may help and whether the server can have seen the request.
 local raw_server = require "spec.support.raw_server"
 local curl = require "authgear.transport.curl"
+local with = require "spec.support.with"
 
 describe("a server that", function()
   local server, transport
@@ -21,12 +22,9 @@ describe("a server that", function()
 
   -- Every request carries canaries where a message could pick them up.
   local function try(url, more)
-    local req = { method = "GET", url = url .. "?code=canary-query", timeout = 10,
-      headers = "Authorization: Bearer canary-header\r\n" }
-    for k, v in pairs(more or {}) do
-      req[k] = v
-    end
-    local res, code, message, retryable, sent = transport:send(req)
+    local res, code, message, retryable, sent = transport:send(with({
+      method = "GET", url = url .. "?code=canary-query", timeout = 10, headers = "Authorization: Bearer canary-header\r\n",
+    }, more))
     assert.is_nil(res)
     assert.falsy(message:find("canary", 1, true))
     assert.falsy(message:find("/", 1, true) and not message:find("HTTP/2", 1, true))

@@ -2,6 +2,7 @@
 -- Its faults, TLS and streams have specs of their own.
 local raw_server = require "spec.support.raw_server"
 local curl = require "authgear.transport.curl"
+local with = require "spec.support.with"
 
 describe("the transport on libcurl", function()
   local server, transport
@@ -20,11 +21,7 @@ describe("the transport on libcurl", function()
   end)
 
   local function get(path, more, port)
-    local req = { method = "GET", url = server:url(port or "http", path), timeout = 10 }
-    for k, v in pairs(more or {}) do
-      req[k] = v
-    end
-    return transport:send(req)
+    return transport:send(with({ method = "GET", url = server:url(port or "http", path), timeout = 10 }, more))
   end
 
   local function accepted()
@@ -376,11 +373,9 @@ describe("the transport on libcurl", function()
 
   describe("in two halves", function()
     local function prepare(path, more)
-      local req = { method = "POST", url = server:url("http", path), body = "x", timeout = 10, fresh = true, secret = true }
-      for k, v in pairs(more or {}) do
-        req[k] = v
-      end
-      return transport:prepare(req)
+      return transport:prepare(with({
+        method = "POST", url = server:url("http", path), body = "x", timeout = 10, fresh = true, secret = true,
+      }, more))
     end
 
     it("keeps the answer until it is closed", function()

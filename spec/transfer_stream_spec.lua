@@ -2,6 +2,7 @@
 local raw_server = require "spec.support.raw_server"
 local curl = require "authgear.transport.curl"
 local steady = require "spec.support.steady"
+local with = require "spec.support.with"
 
 describe("a streamed body", function()
   local server, transport
@@ -21,11 +22,7 @@ describe("a streamed body", function()
 
   local function send(path, more, scheme)
     local url = scheme == "https" and "https://localhost:" .. server.tls .. path or server:url("http", path)
-    local req = { method = "GET", url = url, timeout = 60 }
-    for k, v in pairs(more or {}) do
-      req[k] = v
-    end
-    return transport:send(req)
+    return transport:send(with({ method = "GET", url = url, timeout = 60 }, more))
   end
 
   local function pieces(n, bytes, ended)

@@ -1,6 +1,7 @@
 -- TLS, HTTP/2, proxies and forks: which way a request goes.
 local raw_server = require "spec.support.raw_server"
 local curl = require "authgear.transport.curl"
+local with = require "spec.support.with"
 
 describe("the way to the server", function()
   local server, transport
@@ -76,11 +77,7 @@ describe("the way to the server", function()
 
   describe("through a proxy", function()
     local function proxied(more)
-      local options = { proxy = "http://127.0.0.1:" .. server.proxy, ca_file = server.ca }
-      for k, v in pairs(more or {}) do
-        options[k] = v
-      end
-      return curl.new(options)
+      return curl.new(with({ proxy = "http://127.0.0.1:" .. server.proxy, ca_file = server.ca }, more))
     end
 
     it("goes for http as a whole, for https as a tunnel that sees no header", function()

@@ -1,14 +1,13 @@
 -- A user's own HTTP client as the transport: the shape it sees, and what of its answers is let through.
 local custom = require "authgear.transport.custom"
+local with = require "spec.support.with"
 
 describe("a transport of the user's own", function()
   local function request(more)
-    local req = { method = "POST", url = "https://server.test/path?code=canary", headers = "X-One: 1\r\nAuthorization: Bearer canary\r\n",
-      body = "canary-body", timeout = 5, connect_timeout = 2, max_body = 1000 }
-    for k, v in pairs(more or {}) do
-      req[k] = v
-    end
-    return req
+    return with({
+      method = "POST", url = "https://server.test/path?code=canary", headers = "X-One: 1\r\nAuthorization: Bearer canary\r\n",
+      body = "canary-body", timeout = 5, connect_timeout = 2, max_body = 1000,
+    }, more)
   end
 
   local function answer(response, err)

@@ -8,6 +8,7 @@ local files = require "spec.support.files"
 local kills = require "spec.support.kills"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
+local with = require "spec.support.with"
 
 local test = file.test
 
@@ -24,11 +25,7 @@ describe("a process killed", function()
   end)
 
   local function open(more)
-    local options = { storage = authgear.storage.file { dir = dir } }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return (sdk.client(dev, options))
+    return (sdk.client(dev, with({ storage = authgear.storage.file { dir = dir } }, more)))
   end
 
   local function clear()

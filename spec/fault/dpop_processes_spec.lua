@@ -75,7 +75,7 @@ describe("with DPoP", function()
 
   local function start(client)
     local request = assert(client:start_authentication { redirect_uri = sdk.REDIRECT_URI, prompt = "consent" })
-    return request, http.parse_form(request.url:match "%?(.*)$").dpop_jkt
+    return request, http.query(request.url).dpop_jkt
   end
 
   local function log_in(client)

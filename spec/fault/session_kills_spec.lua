@@ -11,6 +11,7 @@ local kills = require "spec.support.kills"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 local stores = require "spec.support.stores"
+local with = require "spec.support.with"
 
 local test = file.test
 local SIGKILL = 9
@@ -33,11 +34,9 @@ describe("a process", function()
   end)
 
   local function open(client_id, more)
-    local options = { client_id = client_id, clock = clock, storage = authgear.storage.file { dir = dir, key = kind.key } }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
-    return sdk.client(dev, options)
+    return sdk.client(dev, with({
+      client_id = client_id, clock = clock, storage = authgear.storage.file { dir = dir, key = kind.key },
+    }, more))
   end
 
   local function stored_token()

@@ -5,20 +5,15 @@ local assert = require "luassert"
 local authgear = require "authgear"
 local clients = require "authgear.client"
 local sdk = require "spec.support.sdk"
+local with = require "spec.support.with"
 
 local Env = {}
 Env.__index = Env
 
 --- A client in this host, logged in unless told otherwise.
 function Env:open(more, logged_out)
-  local options = { storage = authgear.storage.memory(), pre_authenticated_url_enabled = true, dpop = self.dpop }
-  for name, value in pairs(self.options) do
-    options[name] = value
-  end
-  for name, value in pairs(more or {}) do
-    options[name] = value
-  end
-  local client = assert(sdk.client(self.dev, options, self.new))
+  local usual = { storage = authgear.storage.memory(), pre_authenticated_url_enabled = true, dpop = self.dpop }
+  local client = assert(sdk.client(self.dev, with(with(usual, self.options), more), self.new))
   if not logged_out then
     sdk.log_in(self.dev, client)
   end
@@ -41,10 +36,7 @@ end
 -- A settings action from its beginning to its end.
 local function action(name, more)
   return function(env)
-    local options = { redirect_uri = sdk.REDIRECT_URI, ui = browser(env) }
-    for key, value in pairs(more or {}) do
-      options[key] = value
-    end
+    local options = with({ redirect_uri = sdk.REDIRECT_URI, ui = browser(env) }, more)
     local leaves = name == "delete_account"
     env.dev:login { user = leaves and "somebody who leaves" or "user" }
     local client = leaves and env:open() or env:client()

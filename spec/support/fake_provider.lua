@@ -4,6 +4,7 @@
 
 local canary = require "spec.support.canary"
 local core = require "authgear.core"
+local with = require "spec.support.with"
 
 local fake = {}
 local Provider = {}
@@ -256,18 +257,14 @@ end
 
 --- Options for configure: this provider, and a clock that runs `self.ahead` seconds ahead.
 function Provider:options(more)
-  local options = {
+  return with({
     endpoint = fake.ENDPOINT, client_id = fake.CLIENT, timeout = 5, refresh_timeout = 5, retry = false,
     transport = function(request) return self:send(request) end,
     clock = {
       monotonic = function() return core.now() + self.ahead end,
       wall = function() local _, wall = core.now() return wall + self.ahead end,
     },
-  }
-  for name, value in pairs(more or {}) do
-    options[name] = value
-  end
-  return options
+  }, more)
 end
 
 --- What the browser would be redirected to after the user has logged in.

@@ -42,6 +42,13 @@ function http.parse_form(text)
   return fields
 end
 
+--- The parameters of a URL's query.
+---@param url string
+---@return table<string, string>
+function http.query(url)
+  return http.parse_form(url:match "%?(.*)$")
+end
+
 local function split_url(url)
   local host, port, path = url:match("^http://([^:/]+):?(%d*)(.*)$")
   assert(host, "not an http URL: " .. url)

@@ -6,6 +6,7 @@ local core = require "authgear.core"
 local files = require "spec.support.files"
 local http = require "spec.support.http"
 local socket = require "socket"
+local with = require "spec.support.with"
 
 local nginx = {}
 local Nginx = {}
@@ -231,11 +232,7 @@ end
 
 --- One request: { status, headers, body }, or nil and why.
 function Nginx:get(path, headers, options)
-  local all = { url = self.url .. path, headers = headers }
-  for name, value in pairs(options or {}) do
-    all[name] = value
-  end
-  return http.request(all)
+  return http.request(with({ url = self.url .. path, headers = headers }, options))
 end
 
 --- Looks until it gives something true; raises after some seconds (20).

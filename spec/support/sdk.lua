@@ -4,25 +4,18 @@
 local authgear = require "authgear"
 local core = require "authgear.core"
 local files = require "spec.support.files"
+local with = require "spec.support.with"
 
 local sdk = {}
 
 sdk.REDIRECT_URI = "http://127.0.0.1:8989/callback"
-
-local function shallow_copy(from)
-  local to = {}
-  for key, value in pairs(from or {}) do
-    to[key] = value
-  end
-  return to
-end
 
 --- A configured client, and the list of its events as "STATE REASON".
 ---@param dev table the server
 ---@param options table|nil as configure's; endpoint and client_id ("native") are filled in
 ---@param new function|nil a host's own authgear.new
 function sdk.client(dev, options, new)
-  local all, seen = shallow_copy(options), {}
+  local all, seen = with(options), {}
   all.endpoint = all.endpoint or dev.endpoint
   all.client_id = all.client_id or "native"
   local listener = all.on_session_state_change
@@ -41,9 +34,7 @@ end
 
 --- Starts a log-in and lets the server's browser finish it: the callback URL, and what start_authentication gave.
 function sdk.callback(dev, client, options)
-  local all = shallow_copy(options)
-  all.redirect_uri = all.redirect_uri or sdk.REDIRECT_URI
-  local request = assert(client:start_authentication(all))
+  local request = assert(client:start_authentication(with({ redirect_uri = sdk.REDIRECT_URI }, options)))
   return dev:visit(request.url).location, request
 end
 
@@ -63,6 +54,11 @@ function sdk.clock()
     return wall + clock.ahead
   end
   return clock
+end
+
+--- The record in a shared memory storage.
+function sdk.record(storage)
+  return storage.open("default"):get()
 end
 
 --- Makes the access token of the session in a shared memory storage old, as seen from here.

@@ -1,10 +1,21 @@
 -- Whoever connects to a loopback listener that is polled in the same process: browsers, and others.
 -- Must never share code with the SDK, which it is there to annoy.
 
+local assert = require "luassert"
 local loopback = require "authgear.loopback"
 local socket = require "socket"
 
 local strangers = {}
+
+strangers.STATE = "st4te-Of_this~login"
+--- The redirect that a listener takes that expects this state.
+strangers.GOOD = "/callback?code=c0de-1234567890&state=" .. strangers.STATE
+
+--- Whether this machine has IPv6.
+function strangers.have_v6()
+  local listener = loopback.listen { host = "::1" }
+  return listener ~= nil and listener:close()
+end
 
 local Stranger = {}
 Stranger.__index = Stranger
@@ -28,10 +39,10 @@ function Place:listen(options)
   return self:keep(assert(loopback.listen(options)))
 end
 
---- One that waits for a log-in of this state.
-function Place:expecting(state, options)
+--- One that waits for a log-in of that state.
+function Place:expecting(options)
   local listener = self:listen(options)
-  assert(listener:expect(state))
+  assert(listener:expect(strangers.STATE))
   return listener
 end
 
@@ -135,6 +146,15 @@ end
 
 function strangers.get(target, more)
   return "GET " .. target .. " HTTP/1.1\r\nHost: 127.0.0.1\r\n" .. (more or "") .. "\r\n"
+end
+
+--- Whatever came before, the listener takes the redirect it is there for.
+---@param target string|nil where that is not GOOD
+function strangers.still_takes(listener, target)
+  target = target or strangers.GOOD
+  local answer, taken = strangers.ask(listener, strangers.get(target))
+  assert.equal(target, taken)
+  assert.equal(200, answer.status)
 end
 
 return strangers

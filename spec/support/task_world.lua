@@ -3,6 +3,7 @@
 local authgear = require "authgear"
 local fake_server = require "spec.support.fake_server"
 local fake_storage = require "spec.support.fake_storage"
+local with = require "spec.support.with"
 local yield_host = require "spec.support.yield_host"
 
 local LIFETIME = 100 -- seconds on the host's clock
@@ -20,13 +21,10 @@ local function new_world(options)
   local storage = fake_storage.new(world.medium, function()
     host:pause()
   end)
-  world.options = {
+  world.options = with({
     endpoint = world.server.endpoint, client_id = world.server.client_id, storage = storage, transport = world.server,
     host = host.host, clock = host.clock,
-  }
-  for key, value in pairs(options or {}) do
-    world.options[key] = value
-  end
+  }, options)
   world.client = assert(authgear.new(world.options))
   world.client:on_session_state_change(function(_, state, reason)
     world.events[#world.events + 1] = state .. " " .. reason

@@ -4,6 +4,7 @@
 local canary = require "spec.support.canary"
 local files = require "spec.support.files"
 local json = require "dkjson"
+local with = require "spec.support.with"
 
 local tokens = {}
 
@@ -99,11 +100,7 @@ function Batch:jwk(name, change)
     members[#members + 1] = { key, json.encode(value) }
   end
   table.sort(members, function(a, b) return a[1] < b[1] end)
-  local all = { kid = json.encode(name) }
-  for key, value in pairs(change or {}) do
-    all[key] = value
-  end
-  return object(members, all)
+  return object(members, with({ kid = json.encode(name) }, change))
 end
 
 --- A JWKS as text. list: names, tables { name, change } or raw texts that begin with "{" or "[".

@@ -3,6 +3,7 @@
 local core = require "authgear.core"
 local files = require "spec.support.files"
 local program = require "spec.support.program"
+local with = require "spec.support.with"
 
 local tool = {}
 local Home = {}
@@ -15,10 +16,7 @@ local UNSET = { "DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION", "SSH_
 ---@param env table<string, string>|nil more environment
 function tool.home(env)
   local dir = files.temp_dir()
-  local all = { HOME = dir, XDG_CONFIG_HOME = dir .. "/config", XDG_DATA_HOME = dir .. "/data", TERM = "xterm" }
-  for name, value in pairs(env or {}) do
-    all[name] = value
-  end
+  local all = with({ HOME = dir, XDG_CONFIG_HOME = dir .. "/config", XDG_DATA_HOME = dir .. "/data", TERM = "xterm" }, env)
   return setmetatable({ dir = dir, env = all, lua = program.interpreter() }, Home)
 end
 
