@@ -3,16 +3,10 @@
 local authgear = require "authgear"
 local errors = require "authgear.errors"
 local scheduler = require "authgear.scheduler"
+local tasks = require "spec.support.tasks"
 
 local function update_all()
   while authgear.update() > 0 do end
-end
-
--- Runs until nothing is left, for what sleeps.
-local function run_all()
-  assert(scheduler.block(function()
-    return scheduler.count() == 0
-  end, nil, 20), "a task never ends")
 end
 
 local function failure(code)
@@ -50,7 +44,7 @@ describe("a handle", function()
       ok, err = handle:wait(0.001)
       handle:cancel()
     end)
-    run_all()
+    tasks.run_all()
     assert.is_nil(ok)
     assert.equal("pending", err.code)
   end)
@@ -218,7 +212,7 @@ describe("a handle", function()
       authgear.update()
       second:cancel()
       assert.equal(1, first:wait())
-      run_all()
+      tasks.run_all()
       assert.is_false(called)
       assert.equal("cancelled", select(2, second:result()).code)
     end)
@@ -363,7 +357,7 @@ describe("authgear.all", function()
     assert.is_true(handle:cancel())
     may_end = true
     assert.equal(true, other:wait())
-    run_all()
+    tasks.run_all()
     assert.equal(4, began)
     assert.equal(4, cancelled)
     assert.equal("cancelled", select(2, handle:result()).code)

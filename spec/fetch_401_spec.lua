@@ -1,32 +1,20 @@
 -- fetch and the token: refreshed before it is sent, and what is done about a 401.
 
-local authgear = require "authgear"
+local fetchers = require "spec.support.fetcher"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
-local with = require "spec.support.with"
 
--- A client that has fetched before sends what is simple without a flow, unless it was given a clock of its own. So
--- everything is shown both ways.
-local function show(with_clock)
-  local dev, storage, client, seen
+-- Both ways that a request can go (spec/support/fetcher.lua).
+local function show(at_once)
+  local dev, fetcher, client, seen
 
   before_each(function()
     dev = server.shared()
+    fetcher = fetchers.new(dev, at_once)
   end)
 
-  local function open(more)
-    return assert(sdk.client(dev, with({ storage = storage, clock = with_clock and sdk.clock() or nil }, more)))
-  end
-
   local function begin(more)
-    storage = authgear.storage.memory()
-    client, seen = open(more)
-    sdk.log_in(dev, client)
-    if not with_clock then
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-      dev:reset()
-    end
-    return client
+    client, seen = fetcher:log_in(more)
   end
 
   local function refreshes()
@@ -38,7 +26,7 @@ local function show(with_clock)
   end
 
   local function grow_old()
-    sdk.grow_old(storage)
+    sdk.grow_old(fetcher.storage)
   end
 
   local function echo(init, path)
@@ -90,7 +78,7 @@ local function show(with_clock)
       assert.equal(11, #arrived())
       assert.equal("AUTHENTICATED", client:session_state())
       -- Another process that shares the session knows it, too.
-      assert.equal(401, assert(open():fetch(dev.app .. "/api/always401")).status)
+      assert.equal(401, assert(fetcher:open():fetch(dev.app .. "/api/always401")).status)
       assert.equal(1, refreshes())
       -- The token is good elsewhere, and grows old as any.
       assert.is_true(echo().token_valid)
@@ -104,7 +92,7 @@ local function show(with_clock)
     end)
 
     it("sends no request when the token has been replaced meanwhile", function()
-      local other = open()
+      local other = fetcher:open()
       dev:expire {}
       assert.is_true(other:refresh_access_token())
       assert.equal(1, refreshes())
@@ -139,17 +127,17 @@ local function show(with_clock)
 
     it("leaves it to the caller (return)", function()
       dev:expire {}
-      assert.equal(401, assert(client:fetch(dev.app .. "/api/hello", { on_unauthorized = "return" })).status)
+      assert.equal(401, sdk.hello(dev, client, { on_unauthorized = "return" }))
       assert.equal(0, refreshes())
-      client = open { on_unauthorized = "return" }
-      assert.equal(401, assert(client:fetch(dev.app .. "/api/hello")).status)
+      client = fetcher:open { on_unauthorized = "return" }
+      assert.equal(401, sdk.hello(dev, client))
       assert.equal(0, refreshes())
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello", { on_unauthorized = "retry" })).status)
+      assert.equal(200, sdk.hello(dev, client, { on_unauthorized = "retry" }))
     end)
 
     it("ends the session if it stays (clear)", function()
       dev:expire {}
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello", { on_unauthorized = "clear" })).status)
+      assert.equal(200, sdk.hello(dev, client, { on_unauthorized = "clear" }))
       assert.equal(1, refreshes())
       local response, err = client:fetch(dev.app .. "/api/always401", { on_unauthorized = "clear" })
       assert.is_nil(response)
@@ -157,7 +145,7 @@ local function show(with_clock)
       assert.equal(401, err.status)
       assert.is_false(err.retryable)
       assert.equal("NO_SESSION CLEAR", seen[#seen])
-      assert.equal("NO_SESSION", open():session_state())
+      assert.equal("NO_SESSION", fetcher:open():session_state())
     end)
 
     it("says the same when the server had revoked it (clear)", function()
@@ -178,13 +166,13 @@ local function show(with_clock)
         end }
       end
       dev:expire {}
-      assert.equal(401, assert(client:fetch(dev.app .. "/api/hello", policy "return")).status)
+      assert.equal(401, sdk.hello(dev, client, policy "return"))
       assert.equal(0, refreshes())
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello", policy "retry")).status)
+      assert.equal(200, sdk.hello(dev, client, policy "retry"))
       assert.equal(1, refreshes())
       assert.same({ 401, 'Bearer error="invalid_token"', "unauthorized" }, calls[1])
       assert.equal(2, #calls)
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello", policy "clear")).status)
+      assert.equal(200, sdk.hello(dev, client, policy "clear"))
       assert.equal(2, #calls) -- not a 401
       local _, err = client:fetch(dev.app .. "/api/always401", policy "clear")
       assert.equal("session_revoked", err.code)
@@ -232,17 +220,17 @@ local function show(with_clock)
     end)
 
     it("to a request without the token, does nothing", function()
-      assert.equal(401, assert(client:fetch(dev.app .. "/api/hello", { authorization = false })).status)
-      assert.equal(401, assert(client:fetch(dev.app .. "/api/hello", { headers = { Authorization = "Bearer x" } })).status)
+      assert.equal(401, sdk.hello(dev, client, { authorization = false }))
+      assert.equal(401, sdk.hello(dev, client, { headers = { Authorization = "Bearer x" } }))
       assert.equal(0, refreshes())
     end)
   end)
 end
 
 describe("fetch", function()
-  show(true)
+  show(false)
 end)
 
 describe("fetch, at once where it can be", function()
-  show(false)
+  show(true)
 end)

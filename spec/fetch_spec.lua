@@ -1,32 +1,21 @@
 -- fetch against the development server: what goes out, what comes back, where the token goes and where it never does.
 
 local authgear = require "authgear"
+local fetchers = require "spec.support.fetcher"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
-local with = require "spec.support.with"
 
--- A client that has fetched before sends what is simple without a flow, unless it was given a clock of its own. So
--- everything is shown both ways.
-local function show(with_clock)
-  local dev, storage, client
+-- Both ways that a request can go (spec/support/fetcher.lua).
+local function show(at_once)
+  local dev, fetcher, client
 
   before_each(function()
     dev = server.shared()
+    fetcher = fetchers.new(dev, at_once)
   end)
 
-  local function open(more)
-    return assert(sdk.client(dev, with({ storage = storage, clock = with_clock and sdk.clock() or nil }, more)))
-  end
-
   local function begin(more)
-    storage = authgear.storage.memory()
-    client = open(more)
-    sdk.log_in(dev, client)
-    if not with_clock then
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
-      dev:reset()
-    end
-    return client
+    client = fetcher:log_in(more)
   end
 
   local function refreshes()
@@ -125,7 +114,7 @@ local function show(with_clock)
     end)
 
     it("the configured user agent", function()
-      client = open { user_agent = "game/2.0" }
+      client = fetcher:open { user_agent = "game/2.0" }
       for _ = 1, 2 do
         assert.equal("game/2.0", echo().headers["user-agent"])
       end
@@ -179,7 +168,7 @@ local function show(with_clock)
       local value, err = response:json()
       assert.is_nil(value)
       assert.equal("json", err.code)
-      client = open { json = function(text)
+      client = fetcher:open { json = function(text)
         return text == "7" and "seven" or error "no"
       end }
       assert.equal("seven", assert(client:fetch(dev.app .. "/api/bytes?b64=Nw==")):json())
@@ -350,7 +339,7 @@ local function show(with_clock)
         assert.is_true(echo().token_valid)
         assert.equal(401, assert(client:fetch(dev.other_app .. "/api/echo")).status)
       end
-      client = open { allowed_origins = { dev.app, dev.other_app .. "/any/path" } }
+      client = fetcher:open { allowed_origins = { dev.app, dev.other_app .. "/any/path" } }
       assert.is_true(assert(client:fetch(dev.other_app .. "/api/echo")):json().token_valid)
     end)
 
@@ -366,9 +355,9 @@ local function show(with_clock)
 end
 
 describe("fetch", function()
-  show(true)
+  show(false)
 end)
 
 describe("fetch, at once where it can be", function()
-  show(false)
+  show(true)
 end)

@@ -1,28 +1,22 @@
 -- What the file store does not touch: links, and what others can write, or own. Each has a good twin.
 
 local files = require "spec.support.files"
-local file = require "authgear.file"
+local store_dir = require "spec.support.store_dir"
 
 describe("the file store", function()
-  local dir, made
+  local place, dir
 
   before_each(function()
-    dir = files.temp_dir()
-    made = {}
+    place = store_dir.new()
+    dir = place.dir
   end)
 
   after_each(function()
-    file.test.fault()
-    for _, store in ipairs(made) do
-      store:close()
-    end
-    files.remove(dir)
+    place:close()
   end)
 
   local function open(name, where)
-    local store = assert(file.open { name = name or "default", dir = where or dir })
-    made[#made + 1] = store
-    return store
+    return place:open(name, where)
   end
 
   local function refused(how, value, code, message, retryable)

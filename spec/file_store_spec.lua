@@ -5,28 +5,23 @@
 local files = require "spec.support.files"
 local file = require "authgear.file"
 local file_storage = require "authgear.storage.file"
+local store_dir = require "spec.support.store_dir"
 local stores = require "spec.support.stores"
 
 describe("the file store", function()
-  local dir, made, kind
+  local place, dir, kind
 
   before_each(function()
-    dir = files.temp_dir()
-    made = {}
+    place = store_dir.new()
+    dir = place.dir
   end)
 
   after_each(function()
-    file.test.fault()
-    for _, store in ipairs(made) do
-      store:close()
-    end
-    files.remove(dir)
+    place:close()
   end)
 
   local function open(name, where)
-    local store = assert((kind or stores[1]).open { name = name, dir = where or dir })
-    made[#made + 1] = store
-    return store
+    return place:open(name, where, kind)
   end
 
   for _, one in ipairs(stores) do describe(one.name .. ", keeps a record", function()
@@ -340,8 +335,7 @@ describe("the file store", function()
   end)
 
   for _, one in ipairs(stores) do it(one.name .. ", puts no content into messages", function()
-    local store = assert(one.open { dir = dir })
-    made[1] = store
+    local store = place:open(nil, nil, one)
     store:set("CANARY-old")
     for nth = 1, 40 do
       for _, call in ipairs { "get", "set", "del", "try_lock" } do

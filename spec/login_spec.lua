@@ -126,7 +126,7 @@ describe("a log-in", function()
       storage = authgear.storage.memory()
       client = open { client_id = "confidential", client_secret = "confidentialsecret" }
       sdk.log_in(dev, client)
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+      assert.equal(200, sdk.hello(dev, client))
       assert.is_true(client:refresh_access_token())
       assert.is_true(client:logout())
       storage = authgear.storage.memory()
@@ -305,7 +305,7 @@ describe("a log-in", function()
       dev:login { error = "access_denied" }
       refused("oauth", client:finish_authentication((sdk.callback(dev, client))))
       assert.equal("AUTHENTICATED", client:session_state())
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+      assert.equal(200, sdk.hello(dev, client))
     end)
 
     it("(a code that was used, or is not for this verifier) says invalid_grant, and ends no session", function()
@@ -315,7 +315,7 @@ describe("a log-in", function()
       local err = refused("oauth", client:finish_authentication(spoilt))
       assert.equal("invalid_grant", err.oauth_error)
       assert.equal("AUTHENTICATED", client:session_state())
-      assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+      assert.equal(200, sdk.hello(dev, client))
     end)
   end)
 
@@ -402,7 +402,7 @@ describe("a log-in", function()
         end
         client = open { clock = clock }
         sdk.log_in(dev, client)
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end
     end)
 

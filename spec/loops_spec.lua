@@ -84,7 +84,7 @@ for _, row in ipairs(here) do
         assert.not_equal(before, client:access_token())
         assert(client:logout())
         assert.equal("NO_SESSION", client:session_state())
-        assert.equal(401, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(401, sdk.hello(dev, client))
       end)
     end)
 
@@ -99,7 +99,7 @@ for _, row in ipairs(here) do
     it("the others go on while a call waits", function()
       dev:fault { target = "app", kind = "hold" }
       beside(function()
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end, release)
     end)
 
@@ -109,7 +109,7 @@ for _, row in ipairs(here) do
       local function one()
         under_way = under_way + 1
         most = math.max(most, under_way)
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
         under_way = under_way - 1
       end
       run(one, one, one, one, one, function()
@@ -141,7 +141,7 @@ for _, row in ipairs(here) do
       clock.ahead = 3600
       dev:fault { target = "token", kind = "hold" }
       beside(function()
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end, release)
       assert.equal(1, sdk.refreshes(dev))
     end)
@@ -164,7 +164,7 @@ for _, row in ipairs(here) do
     it("a refused token is refreshed once", function()
       run(function()
         dev:expire {}
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
         assert.equal(1, sdk.refreshes(dev))
       end)
     end)
@@ -175,7 +175,7 @@ for _, row in ipairs(here) do
       for i = 1, 40 do
         fns[i] = function()
           loop.sleep(i % 5 * 0.004)
-          local status = assert(client:fetch(dev.app .. "/api/hello")).status
+          local status = sdk.hello(dev, client)
           statuses[status] = (statuses[status] or 0) + 1
         end
       end
@@ -187,7 +187,7 @@ for _, row in ipairs(here) do
     it("a revoked session ends", function()
       run(function()
         dev:revoke {}
-        assert.equal(401, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(401, sdk.hello(dev, client))
         assert.equal("NO_SESSION", client:session_state())
       end)
     end)
@@ -204,7 +204,7 @@ for _, row in ipairs(here) do
         end })
         assert.is_nil(response)
         assert.equal("cancelled", err.code)
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end)
     end)
 
@@ -228,7 +228,7 @@ for _, row in ipairs(here) do
         end })
         assert.is_false(ok)
         assert.equal("a mistake in the sink", raised)
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end)
     end)
 
@@ -269,13 +269,13 @@ for _, row in ipairs(here) do
       end)
       local inside, last
       run(function()
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
         inside = authgear.async(function()
           authgear.sleep(0.01)
           last = authgear.async(function()
-            return assert(client:fetch(dev.app .. "/api/hello")).status
+            return sdk.hello(dev, client)
           end)
-          return assert(client:fetch(dev.app .. "/api/hello")).status
+          return sdk.hello(dev, client)
         end)
       end)
       assert.equal(200, (outside:result()))
@@ -288,9 +288,9 @@ for _, row in ipairs(here) do
       run(function()
         sdk.log_in(dev, other)
         clock.ahead = 3600
-        assert.equal(200, assert(other:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, other))
       end, function()
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end)
       assert.equal(1, sdk.refreshes(dev, "rotating"))
       assert.not_equal(client:access_token(), other:access_token())
@@ -302,13 +302,13 @@ for _, row in ipairs(here) do
           coroutine.resume(coroutine.create(function()
             return client:fetch(dev.app .. path, { timeout = 0.5 })
           end))
-          assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+          assert.equal(200, sdk.hello(dev, client))
           collectgarbage()
           collectgarbage()
         end)
       end
       run(function()
-        assert.equal(200, assert(client:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(200, sdk.hello(dev, client))
       end)
     end)
 
@@ -316,7 +316,7 @@ for _, row in ipairs(here) do
       local other = new_client()
       local weak = setmetatable({ other }, { __mode = "v" })
       run(function()
-        assert.equal(401, assert(other:fetch(dev.app .. "/api/hello")).status)
+        assert.equal(401, sdk.hello(dev, other))
       end)
       other = nil
       collectgarbage()

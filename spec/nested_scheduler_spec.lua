@@ -5,14 +5,9 @@ local core = require "authgear.core"
 local fake_engine = require "spec.support.fake_engine"
 local pcall_that_yields = require "authgear.protect"
 local scheduler = require "authgear.scheduler"
+local tasks = require "spec.support.tasks"
 
 local PENDING = scheduler.PENDING
-
-local function run_all()
-  assert(scheduler.block(function()
-    return scheduler.count() == 0
-  end, nil, 20), "a task never ends")
-end
 
 describe("with a scheduler of the program's own inside a task", function()
   -- Each way to run three coroutines to their end; which of them yielded for us is told by the value.
@@ -95,7 +90,7 @@ describe("with a scheduler of the program's own inside a task", function()
           way(list)
         end)
       end
-      run_all()
+      tasks.run_all()
       assert.equal(9, done)
       assert.equal(9, #jobs)
       assert.equal(0, early)

@@ -2,12 +2,7 @@
 -- How the scheduler's tasks sleep: in which order they go on, and what is left of the times they did not need.
 local core = require "authgear.core"
 local scheduler = require "authgear.scheduler"
-
-local function run_all()
-  assert(scheduler.block(function()
-    return scheduler.count() == 0
-  end, nil, 60), "a task never ends")
-end
+local tasks = require "spec.support.tasks"
 
 describe("the scheduler", function()
   after_each(function()
@@ -32,7 +27,7 @@ describe("the scheduler", function()
       end
       scheduler.run()
       local spread = core.now() - began
-      run_all()
+      tasks.run_all()
       assert.equal(0, early)
       if spread < unit then
         assert.same({ 4, 2, 5, 3, 1 }, order)
@@ -53,7 +48,7 @@ describe("the scheduler", function()
     scheduler.run()
     assert.equal(3, times)
     scheduler.cancel(task)
-    run_all()
+    tasks.run_all()
   end)
 
   it("forgets the timers of waits that ended before their time", function()
@@ -64,7 +59,7 @@ describe("the scheduler", function()
         end, 3600)
       end
     end)
-    run_all()
+    tasks.run_all()
     assert.is_nil(scheduler.due())
   end)
 end)

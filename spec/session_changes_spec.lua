@@ -21,33 +21,25 @@ describe("a session", function()
     desk:close()
   end)
 
-  local function open(more)
-    return desk:open(more)
-  end
-
-  local function hello(client, init)
-    return assert(client:fetch(dev.app .. "/api/hello", init)).status
-  end
-
   -- A client without a clock of its own sends what is simple at once; it must look all the same.
   local function show_changes(with_clock)
     local one, two, seen
 
     before_each(function()
-      one = open { clock = with_clock and clock }
-      two, seen = open { clock = with_clock and clock }
+      one = desk:open { clock = with_clock and clock }
+      two, seen = desk:open { clock = with_clock and clock }
     end)
 
     it("shows a log-in at the next call", function()
       sdk.log_in(dev, one)
       assert.equal("NO_SESSION", two:session_state())
-      assert.equal(200, hello(two))
+      assert.equal(200, sdk.hello(dev, two))
       assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN" }, seen)
       assert.equal(one:access_token(), two:access_token())
     end)
 
     it("shows a log-in to refresh_access_token_if_needed, with the system's clock too", function()
-      local three, heard = open { clock = false }
+      local three, heard = desk:open { clock = false }
       sdk.log_in(dev, one)
       sdk.poll("the log-in", function()
         assert.is_true(three:refresh_access_token_if_needed())
@@ -61,11 +53,11 @@ describe("a session", function()
       it("shows " .. how .. " at the next call", function()
         sdk.log_in(dev, one)
         for _ = 1, 3 do
-          assert.equal(200, hello(two))
+          assert.equal(200, sdk.hello(dev, two))
         end
         assert.is_true(one[how](one))
         assert.equal("AUTHENTICATED", two:session_state())
-        assert.equal(401, hello(two)) -- sent without a token
+        assert.equal(401, sdk.hello(dev, two)) -- sent without a token
         assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN", CONFIGURED }, seen)
         assert.is_nil(two:access_token())
         assert.is_nil(two:authorization_header())
@@ -75,10 +67,10 @@ describe("a session", function()
     it("brings a refreshed token along, silently", function()
       sdk.log_in(dev, one)
       for _ = 1, 3 do
-        assert.equal(200, hello(two))
+        assert.equal(200, sdk.hello(dev, two))
       end
       assert.is_true(one:refresh_access_token())
-      assert.equal(200, hello(two))
+      assert.equal(200, sdk.hello(dev, two))
       assert.equal(one:access_token(), two:access_token())
       assert.equal(1, sdk.refreshes(dev))
       assert.equal(2, #seen)
@@ -98,7 +90,7 @@ describe("a session", function()
     it("shows what another process does", function()
       sdk.log_in(dev, one)
       for _ = 1, 3 do
-        assert.equal(200, hello(two))
+        assert.equal(200, sdk.hello(dev, two))
       end
       local child = files.child(([[
         local authgear = require "authgear"
@@ -114,12 +106,12 @@ describe("a session", function()
       assert.equal("AUTHENTICATED", child:hear())
       assert.equal("true", child:hear())
       local before = two:access_token()
-      assert.equal(200, hello(two))
+      assert.equal(200, sdk.hello(dev, two))
       assert.not_equal(before, two:access_token())
       child:say ""
       assert.equal("true", child:hear())
       child:finish()
-      assert.equal(401, hello(two))
+      assert.equal(401, sdk.hello(dev, two))
       assert.same({ CONFIGURED, "AUTHENTICATED FOUND_TOKEN", CONFIGURED }, seen)
       assert.equal(1, sdk.refreshes(dev))
     end)
@@ -137,7 +129,7 @@ describe("a session", function()
     local client
 
     before_each(function()
-      client = open { client_id = "rotating" }
+      client = desk:open { client_id = "rotating" }
       sdk.log_in(dev, client)
     end)
 
@@ -148,23 +140,23 @@ describe("a session", function()
     it("is refreshed at nine tenths of its life, and not before", function()
       clock.ahead = 1800 * 0.9 - 10
       assert.is_true(client:refresh_access_token_if_needed())
-      assert.equal(200, hello(client))
+      assert.equal(200, sdk.hello(dev, client))
       assert.equal(0, asked())
       clock.ahead = 1800 * 0.9 + 1
       assert.is_true(client:refresh_access_token_if_needed())
       assert.equal(1, asked())
-      assert.equal(200, hello(client))
+      assert.equal(200, sdk.hello(dev, client))
       assert.is_true(client:refresh_access_token_if_needed())
       assert.equal(1, asked())
     end)
 
     it("is refreshed in time by the system's clock as well", function()
       dev:settings { ttl = { native = 2 } }
-      local other = open { name = "other", clock = false }
+      local other = desk:open { name = "other", clock = false }
       sdk.log_in(dev, other)
       local first = other:access_token()
       sdk.poll("a refresh", function()
-        assert.equal(200, hello(other))
+        assert.equal(200, sdk.hello(dev, other))
         return other:access_token() ~= first
       end)
       assert.equal(1, sdk.refreshes(dev))
@@ -222,10 +214,10 @@ describe("a session", function()
       assert.equal("AUTHENTICATED", client:session_state())
       assert.equal(before, client:access_token())
       assert.equal(record, files.read(sdk.record_path(dir)))
-      assert.equal(200, hello(client))
+      assert.equal(200, sdk.hello(dev, client))
       assert.equal(1, asked())
       assert.not_equal(before, client:access_token())
-      local other = open { client_id = "rotating" }
+      local other = desk:open { client_id = "rotating" }
       assert.equal(client:access_token(), other:access_token())
     end)
   end)

@@ -22,14 +22,6 @@ describe("a session", function()
     desk:close()
   end)
 
-  local function open(more)
-    return desk:open(more)
-  end
-
-  local function hello(client, init)
-    return assert(client:fetch(dev.app .. "/api/hello", init)).status
-  end
-
   local function requests()
     return #dev:log { event = "received" }
   end
@@ -62,50 +54,50 @@ describe("a session", function()
 
   describe("found by configure", function()
     it("is none, without a request", function()
-      local client, seen = open()
+      local client, seen = desk:open()
       assert.equal("NO_SESSION", client:session_state())
       assert.same({ CONFIGURED }, seen)
       assert.equal(0, requests())
     end)
 
     it("is there after a restart, without a request", function()
-      local client = open()
+      local client = desk:open()
       sdk.log_in(dev, client)
       local token = client:access_token()
       client:close()
       dev:reset()
-      local again, seen = open()
+      local again, seen = desk:open()
       assert.equal("AUTHENTICATED", again:session_state())
       assert.same({ "AUTHENTICATED FOUND_TOKEN" }, seen)
       assert.equal(0, requests())
       assert.equal(token, again:access_token())
-      assert.equal(200, hello(again))
+      assert.equal(200, sdk.hello(dev, again))
     end)
 
     it("is there though the server is not", function()
-      local client = open()
+      local client = desk:open()
       sdk.log_in(dev, client)
       local token = client:access_token()
       dev:revoke {}
-      local again = open()
+      local again = desk:open()
       assert.equal("AUTHENTICATED", again:session_state()) -- it is what this side knows
       assert.equal(token, again:access_token())
       assert.equal("Bearer " .. token, again:authorization_header())
     end)
 
     it("is another's under each name", function()
-      local one, two = open { name = "one" }, open { name = "two" }
+      local one, two = desk:open { name = "one" }, desk:open { name = "two" }
       sdk.log_in(dev, one)
       assert.is_true(two:refresh_access_token_if_needed())
       assert.equal("NO_SESSION", two:session_state())
       sdk.log_in(dev, two)
       assert.not_equal(one:access_token(), two:access_token())
       assert.is_true(one:logout())
-      assert.equal(200, hello(two))
+      assert.equal(200, sdk.hello(dev, two))
     end)
 
     it("is refused when it is another client's or endpoint's, and stays as it was", function()
-      sdk.log_in(dev, (open()))
+      sdk.log_in(dev, (desk:open()))
       local before = files.read(sdk.record_path(dir))
       for _, other in ipairs { { client_id = "rotating" }, { endpoint = dev.app } } do
         local client, err = desk:try_open(other)
@@ -114,11 +106,11 @@ describe("a session", function()
         assert.is_false(err.retryable)
       end
       assert.equal(before, files.read(sdk.record_path(dir)))
-      assert.equal("AUTHENTICATED", open():session_state())
+      assert.equal("AUTHENTICATED", desk:open():session_state())
     end)
 
     it("is refused when it is damaged or of a newer release, and can be cleared by force", function()
-      sdk.log_in(dev, (open()))
+      sdk.log_in(dev, (desk:open()))
       local path = sdk.record_path(dir)
       local good = files.read(path)
       local cases = {
@@ -150,13 +142,13 @@ describe("a session", function()
       end
       files.write(path, good) -- the twin
       files.sh("chmod 600", path)
-      assert.equal("AUTHENTICATED", open():session_state())
+      assert.equal("AUTHENTICATED", desk:open():session_state())
     end)
   end)
 
   describe("that is configured again", function()
     it("takes the new options, and keeps the listeners that were added", function()
-      local client, seen = open()
+      local client, seen = desk:open()
       local added = {}
       client:on_session_state_change(function(_, state, reason)
         added[#added + 1] = state .. " " .. reason
@@ -174,17 +166,17 @@ describe("a session", function()
     end)
 
     it("stays as it was when the new options are no good", function()
-      local client = open()
+      local client = desk:open()
       sdk.log_in(dev, client)
       local ok, err = client:configure { endpoint = "http://example.com", client_id = "native" }
       assert.is_nil(ok)
       assert.equal("insecure_url", err.code)
       assert.equal("AUTHENTICATED", client:session_state())
-      assert.equal(200, hello(client))
+      assert.equal(200, sdk.hello(dev, client))
     end)
 
     it("is closed for good by close", function()
-      local client = open()
+      local client = desk:open()
       sdk.log_in(dev, client)
       client:close()
       client:close()
@@ -198,7 +190,7 @@ describe("a session", function()
 
   describe("tells its listeners", function()
     it("each change and its reason", function()
-      local client, seen = open()
+      local client, seen = desk:open()
       sdk.log_in(dev, client)
       sdk.log_in(dev, client, { x_state = "again" })
       assert.is_true(client:logout())
@@ -214,10 +206,10 @@ describe("a session", function()
     end)
 
     it("nothing when a token is refreshed, or when nothing changes", function()
-      local client, seen = open()
+      local client, seen = desk:open()
       sdk.log_in(dev, client)
       clock.ahead = 1700
-      assert.equal(200, hello(client))
+      assert.equal(200, sdk.hello(dev, client))
       assert.is_true(client:refresh_access_token_if_needed())
       assert(client:fetch_user_info())
       assert.equal(2, #seen)
@@ -226,7 +218,7 @@ describe("a session", function()
     it("after the change is stored and can be seen", function()
       local states = {}
       local client
-      client = open { on_session_state_change = function(changed, state)
+      client = desk:open { on_session_state_change = function(changed, state)
         local other = assert(authgear.new {
           endpoint = dev.endpoint, client_id = "native", storage = authgear.storage.file { dir = dir },
         })
@@ -245,7 +237,7 @@ describe("a session", function()
 
     it("in their order, all of them, until they are taken off", function()
       local heard = {}
-      local client = open()
+      local client = desk:open()
       local function listen(name)
         return client:on_session_state_change(function(_, state)
           heard[#heard + 1] = name .. " " .. state
@@ -262,7 +254,7 @@ describe("a session", function()
     end)
 
     it("also when one of them uses the client", function()
-      local client, seen = open()
+      local client, seen = desk:open()
       local info
       client:on_session_state_change(function(one, state, reason)
         if reason == "AUTHENTICATED" then
@@ -280,7 +272,7 @@ describe("a session", function()
     end)
 
     it("and raises what they raise, the change being done", function()
-      local client = open()
+      local client = desk:open()
       sdk.log_in(dev, client)
       local remove = client:on_session_state_change(function()
         error({ "mine" }, 0)
@@ -292,7 +284,7 @@ describe("a session", function()
       assert.equal("NO_SESSION", client:session_state())
       assert.is_nil(files.read(sdk.record_path(dir)))
       sdk.log_in(dev, client) -- and nothing is stuck
-      assert.equal(200, hello(client))
+      assert.equal(200, sdk.hello(dev, client))
     end)
   end)
 end)

@@ -108,7 +108,7 @@ describe("a logged-in client", function()
       sdk.log_in(dev, other)
       assert.is_true(client:finish_settings_action(url))
       assert.equal("AUTHENTICATED", other:session_state())
-      assert.equal(200, assert(other:fetch(dev.app .. "/api/hello")).status)
+      assert.equal(200, sdk.hello(dev, other))
     end)
 
     it("that the user does not want leaves everything as it is", function()

@@ -5,6 +5,7 @@
 local authgear = require "authgear"
 local file = require "authgear.file"
 local files = require "spec.support.files"
+local kills = require "spec.support.kills"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 
@@ -59,18 +60,6 @@ describe("a process that is killed in", function()
     client:close()
   end
 
-  local function in_child(fn)
-    local pid = test.fork()
-    if pid == 0 then
-      local ok, err = pcall(fn)
-      if not ok then
-        io.stderr:write(tostring(err), "\n")
-      end
-      test.exit(ok and 0 or 1)
-    end
-    return test.wait(pid)
-  end
-
   -- Runs the flow with this fault armed where it matters; how many calls of the store it made.
   local function run(flow, fault)
     local client = assert(open())
@@ -115,19 +104,19 @@ describe("a process that is killed in", function()
     local deletes, exchanges = flow:find "deletion" ~= nil, flow:find "exchange" ~= nil
     it(("an %s leaves a session that works, or none"):format(flow), function()
       log_in()
-      local calls, lost, kills = run(flow, { nth = 0 }), 0, 0
+      local calls, killed, lost = run(flow, { nth = 0 }), 0, 0
       assert.is_true(calls > 5, tostring(calls))
       for nth = 1, calls, STEP do
         for _, moment in ipairs { "before", "after" } do
           local where = ("%s, killed %s call %d of %d"):format(flow, moment, nth, calls)
           dev:login { user = deletes and where or "user" }
           log_in()
-          local status, signal = in_child(function()
+          local status, signal = kills.in_child(function()
             run(flow, { nth = nth, kill = moment })
           end)
           assert.is_nil(status, where)
           assert.equal(SIGKILL, signal, where)
-          kills = kills + 1
+          killed = killed + 1
           lost = lost + ((deletes and check_gone or check_alive)(where) and 0 or 1)
           for _, name in ipairs(files.list(dir)) do
             assert.is_true(name == "default.json" or name == "default.lock", where .. ": " .. name)
@@ -135,7 +124,7 @@ describe("a process that is killed in", function()
         end
       end
       -- The device secret alone has a window, from the server's answer to the stored successor.
-      assert.is_true(exchanges and lost < kills or not exchanges and lost == 0, flow .. ": " .. lost .. " of " .. kills)
+      assert.is_true(exchanges and lost < killed or not exchanges and lost == 0, flow .. ": " .. lost .. " of " .. killed)
     end)
   end
 end)

@@ -6,6 +6,7 @@ local authgear = require "authgear"
 local file = require "authgear.file"
 local files = require "spec.support.files"
 local http = require "spec.support.http"
+local kills = require "spec.support.kills"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
 
@@ -38,23 +39,11 @@ describe("with DPoP", function()
     return assert(sdk.client(dev, options))
   end
 
-  local function fork(fn)
-    local pid = test.fork()
-    if pid == 0 then
-      local ok, err = pcall(fn)
-      if not ok then
-        io.stderr:write(tostring(err), "\n")
-      end
-      test.exit(ok and 0 or 1)
-    end
-    return pid
-  end
-
   -- Runs fn(i) in that many processes at once, all of which must end well.
   local function in_processes(n, fn)
     local pids = {}
     for i = 1, n do
-      pids[i] = fork(function()
+      pids[i] = kills.fork(function()
         sdk.poll("the start", function()
           return files.read(dir .. "/start")
         end)
@@ -149,7 +138,7 @@ describe("with DPoP", function()
       for _, moment in ipairs { "before", "after" } do
         local where = ("killed %s call %d of %d"):format(moment, nth, calls)
         prepare()
-        local status, signal = test.wait(fork(function()
+        local status, signal = test.wait(kills.fork(function()
           local client = open()
           test.fault { nth = nth, kill = moment }
           fn(client)

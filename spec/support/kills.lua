@@ -9,8 +9,8 @@ local SIGKILL = 9
 
 local kills = {}
 
---- Runs fn in a forked child: its exit status, or nil and the signal that ended it.
-function kills.in_child(fn)
+--- Begins fn in a forked child, whose status is 0 unless it raises: the child's process id.
+function kills.fork(fn)
   local pid = test.fork()
   if pid == 0 then
     local ok, err = pcall(fn)
@@ -19,7 +19,12 @@ function kills.in_child(fn)
     end
     test.exit(ok and 0 or 1)
   end
-  return test.wait(pid)
+  return pid
+end
+
+--- Runs fn in a forked child: its exit status, or nil and the signal that ended it.
+function kills.in_child(fn)
+  return test.wait(kills.fork(fn))
 end
 
 local boundaries, deadly = 0, nil

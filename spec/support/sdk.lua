@@ -76,6 +76,11 @@ function sdk.echo(dev, client, init, path)
   return assert(response:json()), response
 end
 
+--- The status of a fetch of the application server's greeting.
+function sdk.hello(dev, client, init)
+  return assert(client:fetch(dev.app .. "/api/hello", init)).status
+end
+
 --- The requests that reached an application server, in their order, as "ORIGIN PATH".
 function sdk.arrived(dev)
   local list = {}
