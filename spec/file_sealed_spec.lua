@@ -111,12 +111,17 @@ describe("the encrypted file storage", function()
     assert.equal("AUTHENTICATED", open(OTHER):session_state())
   end)
 
+  -- One byte is another one, whichever it was.
+  local function with_another(text, at)
+    return text:sub(1, at - 1) .. (text:sub(at, at) == "?" and "!" or "?") .. text:sub(at + 1)
+  end
+
   it("notices that the file is damaged, and does not take it for a wrong key", function()
     logged_in(KEY)
     local path, whole = sdk.record_path(dir), bytes()
     for _, damage in ipairs {
       function(b) return b:sub(1, -2) end, function(b) return b .. "x" end, function(b) return b:sub(1, 40) end,
-      function(b) return b:sub(1, 20) .. "?" .. b:sub(22) end, function(b) return b:sub(1, -20) .. "?" .. b:sub(-18) end,
+      function(b) return with_another(b, 21) end, function(b) return with_another(b, #b - 18) end,
     } do
       files.write(path, damage(whole))
       refuses("storage_damaged", KEY)
