@@ -4,7 +4,7 @@
 #include "core/b64.h"
 #include "core/jwk.h"
 #include "core/jws.h"
-#include "tap.h"
+#include "tap_client.h"
 
 #define JSON_HEADERS "Content-Type: application/json\r\nAccept: application/json\r\n"
 #define NOW 1700000000
@@ -29,19 +29,10 @@ static bool no_bytes(void *ud, void *out, size_t n)
 
 static ag_client *make_client(const ag_alloc *a)
 {
-    ag_env env;
-    ag_client *c;
-    ag_err e;
-    memset(&env, 0, sizeof env);
-    env.alloc = *a;
-    env.random = counting;
-    c = ag_client_new(&env);
-    if (c != NULL && ag_client_set_endpoint(c, AG_LIT("https://x.example"), &e) && ag_str_set(a, &c->client_id, "app", 3)
-            && ag_str_set(a, &c->metadata.token_endpoint, "https://x.example/t", 19))
-        return c;
+    ag_client *c = tap_client_new(a, "https://x.example", "app");
     if (c != NULL)
-        ag_client_unref(c);
-    return NULL;
+        c->env.random = counting;
+    return c;
 }
 
 /* ---- requests ---- */
@@ -101,8 +92,7 @@ static tap_outcome asks(const ag_alloc *a)
                              && r.fresh == requests[row].once && r.keep_going == requests[row].once))
         got = TAP_WRONG;
     ag_request_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -168,8 +158,7 @@ static tap_outcome signs(const ag_alloc *a)
     }
     ag_str_free(a, &jwt);
     ag_record_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -289,8 +278,7 @@ static tap_outcome reads_one(const ag_alloc *a)
     ag_str_free(a, &text);
     ag_str_free(a, &hint);
     ag_token_answer_free(a, &t);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 

@@ -1,27 +1,10 @@
 /* api_test: requests to Authgear's own endpoints as bytes, and their answers; the app session token among them. */
 #include "core/app_session.h"
-#include "tap.h"
-
-static bool sevens(void *ud, void *out, size_t n)
-{
-    (void)ud;
-    memset(out, 7, n);
-    return true;
-}
+#include "tap_client.h"
 
 static ag_client *make_client(const ag_alloc *a)
 {
-    ag_env env;
-    ag_client *c;
-    ag_err e;
-    memset(&env, 0, sizeof env);
-    env.alloc = *a;
-    env.random = sevens;
-    c = ag_client_new(&env);
-    if (c == NULL || ag_client_set_endpoint(c, AG_LIT("https://x.example/"), &e))
-        return c;
-    ag_client_unref(c);
-    return NULL;
+    return tap_client_new(a, "https://x.example/", "app");
 }
 
 static tap_outcome asks(const ag_alloc *a)
@@ -39,8 +22,7 @@ static tap_outcome asks(const ag_alloc *a)
                              && tap_str_is(&r.headers, "Content-Type: application/json\r\nAccept: application/json\r\n")))
         got = TAP_WRONG;
     ag_request_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -109,8 +91,7 @@ static tap_outcome reads_one(const ag_alloc *a)
         got = TAP_WRONG;
     ag_str_free(a, &token);
     ag_str_free(a, &hint);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 

@@ -4,14 +4,7 @@
 #include "core/end_session.h"
 #include "core/renew.h"
 #include "core/token.h"
-#include "tap.h"
-
-static bool sevens(void *ud, void *out, size_t n)
-{
-    (void)ud;
-    memset(out, 7, n);
-    return true;
-}
+#include "tap_client.h"
 
 /* header.PAYLOAD.signature */
 static void id_token(char *out, const char *sub)
@@ -26,22 +19,14 @@ static void id_token(char *out, const char *sub)
 /* Logged in as u. */
 static ag_client *make_client(const ag_alloc *a)
 {
-    ag_env env;
-    ag_client *c;
+    ag_client *c = tap_client_new(a, "https://X.example:443/tenant", "app");
     ag_record *r;
     char token[256];
-    ag_err e;
-    memset(&env, 0, sizeof env);
-    env.alloc = *a;
-    env.random = sevens;
-    c = ag_client_new(&env);
     if (c == NULL)
         return NULL;
     r = &c->session.record;
     id_token(token, "u");
-    if (ag_client_set_endpoint(c, AG_LIT("https://X.example:443/tenant"), &e) && ag_str_set(a, &c->client_id, "app", 3)
-            && ag_str_set_view(a, &c->metadata.issuer, AG_LIT("https://x.example"))
-            && ag_str_set_view(a, &c->metadata.token_endpoint, AG_LIT("https://x.example/t"))
+    if (ag_str_set_view(a, &c->metadata.issuer, AG_LIT("https://x.example"))
             && ag_str_set_view(a, &r->refresh_token, AG_LIT("r")) && ag_str_set_view(a, &r->access_token, AG_LIT("at"))
             && ag_str_set_view(a, &r->id_token, ag_view_of(token)) && ag_str_set_view(a, &r->device_secret, AG_LIT("d+s")))
         return c;
@@ -88,8 +73,7 @@ static tap_outcome request(const ag_alloc *a, ask fn, bool kept, const char *mor
                              && r.keep_going == kept && r.secret && tap_str_is(&r.url, "https://x.example/t")))
         got = TAP_WRONG;
     ag_request_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -170,8 +154,7 @@ static tap_outcome renews(const ag_alloc *a)
         got = TAP_WRONG;
     ag_str_free(a, &sub);
     ag_record_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -204,8 +187,7 @@ static tap_outcome end_session(const ag_alloc *a)
                                              "&post_logout_redirect_uri=app%3A%2Fo%3Fx&state=s%20t"))
         got = TAP_WRONG;
     ag_str_free(a, &url);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 

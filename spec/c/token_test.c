@@ -1,29 +1,14 @@
 /* token_test: token requests as bytes, and token answers that are taken or refused. */
 #include "core/token.h"
-#include "tap.h"
-
-static bool no_random(void *ud, void *out, size_t n)
-{
-    (void)ud;
-    memset(out, 7, n);
-    return true;
-}
+#include "tap_client.h"
 
 static ag_client *make_client(const ag_alloc *a, const char *secret, bool basic_only)
 {
-    ag_env env;
-    ag_client *c;
-    ag_err e;
-    memset(&env, 0, sizeof env);
-    env.alloc = *a;
-    env.random = no_random;
-    c = ag_client_new(&env);
+    ag_client *c = tap_client_new(a, "https://x.example", "my app");
     if (c == NULL)
         return NULL;
     c->metadata.secret_basic = basic_only;
-    if (ag_client_set_endpoint(c, AG_LIT("https://x.example"), &e) && ag_str_set(a, &c->client_id, "my app", 6)
-            && ag_str_set_view(a, &c->client_secret, ag_view_of(secret))
-            && ag_str_set(a, &c->metadata.token_endpoint, "https://x.example/t", 19))
+    if (ag_str_set_view(a, &c->client_secret, ag_view_of(secret)))
         return c;
     ag_client_unref(c);
     return NULL;
@@ -47,8 +32,7 @@ static tap_outcome refresh_request(const ag_alloc *a, const char *secret, bool b
     }
     ag_request_free(a, &r);
     ag_record_free(a, &rec);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -130,8 +114,7 @@ static tap_outcome code_request(const ag_alloc *a)
         ag_login_free(a, l);
     }
     ag_request_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -254,8 +237,7 @@ static tap_outcome reads_rotated(const ag_alloc *a)
     if (c != NULL)
         got = tap_outcome_of(ag_token_read_rotated(c, &ans, &t, &e), &e);
     ag_token_answer_free(a, &t);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
@@ -311,8 +293,7 @@ static tap_outcome reads(const ag_alloc *a)
     }
     ag_token_answer_free(a, &t);
     ag_record_free(a, &r);
-    if (c != NULL)
-        ag_client_unref(c);
+    tap_client_end(c);
     return got;
 }
 
