@@ -1,6 +1,7 @@
 /* jwt_test: tokens, key sets and the cache without Lua: a token of a standard's own, walks over JSON, and each
  * allocation failing. The hostile tokens are in spec/verify_spec.lua. */
 #include "core/b64.h"
+#include "core/json_walk.h"
 #include "core/jwt_cache.h"
 #include "tap.h"
 

@@ -48,11 +48,6 @@ ag_sig_alg ag_sig_alg_of(ag_view name)
     return (ag_sig_alg)i;
 }
 
-const char *ag_sig_alg_name(ag_sig_alg alg)
-{
-    return facts[alg].name;
-}
-
 ag_key_kind ag_sig_alg_kind(ag_sig_alg alg)
 {
     return facts[alg].kind;

@@ -17,7 +17,6 @@ typedef enum ag_key_kind { AG_KEY_RSA, AG_KEY_P256, AG_KEY_P384, AG_KEY_P521, AG
 
 /* "RS256" ...; AG_SIG_COUNT: no algorithm of ours. */
 ag_sig_alg ag_sig_alg_of(ag_view name);
-const char *ag_sig_alg_name(ag_sig_alg alg);
 /* The one kind of key that goes with an algorithm. */
 ag_key_kind ag_sig_alg_kind(ag_sig_alg alg);
 /* Bytes of a coordinate (EC) or of the key itself (Ed25519); 0 for RSA. */

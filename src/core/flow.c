@@ -34,7 +34,7 @@ void ag_flow_free(ag_flow *f)
     ag_client_unref(c);
 }
 
-bool ag_flow_finished(const ag_flow *f)
+static bool is_finished(const ag_flow *f)
 {
     return f->started && f->child == NULL && (f->fx == AG_FX_DONE || f->fx == AG_FX_FAIL);
 }
@@ -66,7 +66,7 @@ static ag_flow *settle(ag_flow *f)
             ag_flow_prove(leaf, locked);
             continue;
         }
-        if (parent == NULL || !ag_flow_finished(leaf))
+        if (parent == NULL || !is_finished(leaf))
             return leaf;
         memset(&in, 0, sizeof in);
         in.ok = leaf->fx == AG_FX_DONE;
@@ -115,7 +115,7 @@ static void take_answer(ag_flow *f, const ag_input *in)
 void ag_flow_step(ag_flow *f, const ag_input *in)
 {
     ag_flow *leaf = settle(f);
-    if (ag_flow_finished(leaf))
+    if (is_finished(leaf))
         return;
     leaf->again = false;
     if (leaf->fx == AG_FX_LOOK)

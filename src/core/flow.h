@@ -76,7 +76,6 @@ ag_flow *ag_flow_wanting(ag_flow *f);
 ag_flow *ag_flow_wanting_anew(ag_flow *f);
 /* Hands in the result of the wanted effect. */
 void ag_flow_step(ag_flow *f, const ag_input *in);
-bool ag_flow_finished(const ag_flow *f);
 
 /* For the flows themselves. */
 void ag_flow_want(ag_flow *f, ag_fx fx, ag_resume_fn resume);

@@ -5,6 +5,7 @@
 
 #include "core/b64.h"
 #include "core/json_scan.h"
+#include "core/json_walk.h"
 #include "core/jwt_check.h"
 
 bool ag_jws_refuse(ag_err *e, const char *reason, const char *message)

@@ -5,7 +5,6 @@
 
 #include "core/crypto_sign.h"
 #include "core/err.h"
-#include "core/json_walk.h"
 
 #define AG_JWT_MAX_TOKEN ((size_t)16 << 10)     /* bytes, unless the policy says otherwise */
 #define AG_JWT_MAX_KID 512

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/json_scan.h"
+#include "core/json_walk.h"
 #include "core/jwt.h"
 #include "core/jwt_check.h"
 

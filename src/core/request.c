@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "core/form.h"
 #include "core/http.h"
 #include "core/json.h"
 #include "core/withhold.h"

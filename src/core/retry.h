@@ -5,7 +5,6 @@
 
 #include "core/env.h"
 #include "core/err.h"
-#include "core/request.h"
 
 typedef struct ag_retry_options {
     unsigned retries;       /* tries after the first; 0: none */

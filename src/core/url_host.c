@@ -28,7 +28,8 @@ bool ag_host_name_ok(ag_view host)
     return true;
 }
 
-bool ag_host_ipv4(ag_view host, unsigned char out[4])
+/* Four plain decimals, no leading zeros. */
+static bool read_ipv4(ag_view host, unsigned char out[4])
 {
     size_t i = 0;
     int part;
@@ -53,7 +54,7 @@ bool ag_host_name_is_loopback(ag_view host)
     static const char tail[] = ".localhost";
     size_t tail_n = sizeof tail - 1;
     unsigned char ip[4];
-    if (ag_host_ipv4(host, ip))
+    if (read_ipv4(host, ip))
         return ip[0] == 127;
     if (ag_view_eq_nocase(host, AG_LIT("localhost")))
         return true;
@@ -111,7 +112,7 @@ bool ag_host_ipv6(ag_view host, unsigned char out[16])
         if (filled == 16)
             return false;
         if (filled <= 12 && memchr(rest.p, ':', rest.n) == NULL && memchr(rest.p, '.', rest.n) != NULL) {
-            if (!ag_host_ipv4(rest, out + filled))
+            if (!read_ipv4(rest, out + filled))
                 return false;
             filled += 4;
             break;

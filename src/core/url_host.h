@@ -11,6 +11,5 @@ bool ag_host_name_ok(ag_view host);
 bool ag_host_name_is_loopback(ag_view host);
 /* An IPv6 address without brackets or zone, in any spelling. */
 bool ag_host_ipv6(ag_view host, unsigned char out[16]);
-bool ag_host_ipv4(ag_view host, unsigned char out[4]);      /* four plain decimals, no leading zeros */
 
 #endif

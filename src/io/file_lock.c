@@ -13,7 +13,8 @@ void ag_file_lock_init(ag_file_lock *l)
     l->pid = 0;
 }
 
-bool ag_file_lock_held(ag_file_lock *l, const ag_sys *sys)
+/* Held by this lock and this process? Lets go of what a fork left behind. */
+static bool is_held(ag_file_lock *l, const ag_sys *sys)
 {
     if (l->fd < 0)
         return false;
@@ -28,7 +29,7 @@ bool ag_file_lock_held(ag_file_lock *l, const ag_sys *sys)
 void ag_file_lock_release(ag_file_lock *l, const ag_sys *sys)
 {
     int r;
-    if (!ag_file_lock_held(l, sys))
+    if (!is_held(l, sys))
         return;
     /* Said aloud, for a forked child may hold a copy of the descriptor. */
     AG_SYS_RETRY(r, sys->unlock(sys->ud, l->fd));
@@ -73,7 +74,7 @@ ag_file_lock_got ag_file_lock_try(ag_file_lock *l, const ag_sys *sys, int dir, c
     ag_file_lock_got got;
     bool gone = true;
     int fd, i;
-    if (ag_file_lock_held(l, sys))
+    if (is_held(l, sys))
         return AG_FILE_LOCK_BUSY;
     for (i = 0; i < TRIES && gone; i++) {
         AG_SYS_RETRY(fd, sys->open(sys->ud, dir, name, AG_SYS_LOCK));

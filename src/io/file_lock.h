@@ -30,9 +30,6 @@ void ag_file_lock_init(ag_file_lock *l);
 ag_file_lock_got ag_file_lock_try(ag_file_lock *l, const ag_sys *sys, int dir, const char *name, const char *path,
                                   ag_err *e);
 
-/* Held by this lock and this process? Lets go of what a fork left behind. */
-bool ag_file_lock_held(ag_file_lock *l, const ag_sys *sys);
-
 /* Not held is fine. Cannot fail: closing ends the lock in any case. */
 void ag_file_lock_release(ag_file_lock *l, const ag_sys *sys);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/crypto.h"
-#include "core/form.h"
 #include "core/http.h"
 #include "core/url.h"
 #include "io/platform.h"
