@@ -16,15 +16,12 @@
 #endif
 
 #if LUA_VERSION_NUM < 502
-#define lua_rawlen(L, i) lua_objlen((L), (i))
-
 /* LuaJIT 2.1 has these, PUC Lua 5.1 has not: one way for both. */
 #undef luaL_newlib
 #undef luaL_newlibtable
 #define luaL_newlibtable(L, l) lua_createtable((L), 0, (int)(sizeof(l) / sizeof((l)[0]) - 1))
 #define luaL_newlib(L, l) (luaL_newlibtable(L, l), luaL_register((L), NULL, (l)))
 #define luaL_setfuncs(L, l, nup) ag_compat_setfuncs((L), (l), (nup))
-#define luaL_testudata(L, i, name) ag_compat_testudata((L), (i), (name))
 #define luaL_setmetatable(L, name) (luaL_getmetatable((L), (name)), (void)lua_setmetatable((L), -2))
 #define luaL_checkversion(L) ((void)(L))
 
@@ -40,18 +37,6 @@ static inline void ag_compat_setfuncs(lua_State *L, const luaL_Reg *l, int nup)
     }
     lua_pop(L, nup);
 }
-
-static inline void *ag_compat_testudata(lua_State *L, int i, const char *name)
-{
-    void *p = lua_touserdata(L, i);
-    int same;
-    if (p == NULL || !lua_getmetatable(L, i))
-        return NULL;
-    luaL_getmetatable(L, name);
-    same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same ? p : NULL;
-}
 #endif
 
 /* Fills the table on top of the stack. */
@@ -61,19 +46,6 @@ static inline void ag_lua_setfuncs(lua_State *L, const luaL_Reg *l)
         lua_pushcfunction(L, l->func);
         lua_setfield(L, -2, l->name);
     }
-}
-
-/* The userdata at idx if its metatable is the named one, else NULL. Raises nothing. */
-static inline void *ag_lua_testudata(lua_State *L, int idx, const char *name)
-{
-    void *p = lua_touserdata(L, idx);
-    if (p == NULL || !lua_getmetatable(L, idx))
-        return NULL;
-    luaL_getmetatable(L, name);
-    if (!lua_rawequal(L, -1, -2))
-        p = NULL;
-    lua_pop(L, 2);
-    return p;
 }
 
 /* The userdata at idx if its metatable is that upvalue of the running function, which is found sooner than one by its

@@ -190,7 +190,7 @@ static cJSON *make_number(writer *w, int i)
 static bool is_array(lua_State *L, int i)
 {
     bool marked = false;
-    if (lua_rawlen(L, i) > 0)
+    if (ag_lua_rawlen(L, i) > 0)
         return true;
     if (lua_getmetatable(L, i)) {
         marked = lua_rawequal(L, -1, ARRAY_MARK);
@@ -214,7 +214,7 @@ static bool has_other_keys(lua_State *L, int i, size_t n)
 static cJSON *make_array(writer *w, int i, int depth)
 {
     cJSON *v;
-    size_t n = lua_rawlen(w->L, i), k;
+    size_t n = ag_lua_rawlen(w->L, i), k;
     if (has_other_keys(w->L, i, n))
         return refuse(w, "a list has a gap, or other keys as well");
     v = cJSON_CreateArray();
