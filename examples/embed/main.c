@@ -1,5 +1,6 @@
 /* A game engine in one page: it brings its own Lua and runs one script, which returns a function: that is
- * called once per frame, with the seconds that have passed, until it returns false. Scripts can load nothing from the disk, neither Lua nor C: the SDK is inside this program. */
+ * called once per frame, with the seconds that have passed, until it returns false. Scripts can load nothing from the
+ * disk, neither Lua nor C: the SDK is inside this program. */
 #include <stdio.h>
 #include <time.h>
 
@@ -36,7 +37,8 @@ static int ready(lua_State *L)
     return 1;
 }
 
-/* One call of the function on top of the stack, which stays there. 1: go on, 0: the game is over, -1: an error message is on the stack. */
+/* One call of the function on top of the stack, which stays there. 1: go on, 0: the game is over, -1: an error message is on
+ * the stack. */
 static int frame(lua_State *L)
 {
     int go_on;

@@ -1,4 +1,4 @@
---- The engine against spec/support/raw_server, in few words.
+-- The engine against spec/support/raw_server, in few words. Must never judge what comes back.
 local curl = require "authgear.curl"
 
 local M = {}

@@ -1,4 +1,4 @@
---- Starts spec/support/raw_server.mjs and asks it what it has seen.
+-- Starts spec/support/raw_server.mjs and asks it what it has seen. Must never be left running: `stop`, or the end of this process.
 local M = {}
 
 local Server = {}

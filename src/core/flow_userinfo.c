@@ -1,5 +1,5 @@
 /* flow_userinfo: the claims about the session's user, with a fresh token; it tells
- * whether the session still lives at the server. */
+ * whether the session still lives at the server. Must never end it: that is the refresh's. */
 #include "core/flow_userinfo.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* revoke: giving a refresh token back (RFC 7009). */
+/* revoke: giving a refresh token back (RFC 7009). Must never take a failure for a token that is revoked. */
 #ifndef AG_CORE_REVOKE_H
 #define AG_CORE_REVOKE_H
 

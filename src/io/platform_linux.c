@@ -1,4 +1,5 @@
-/* platform_linux: the platform's answers on Linux (and Android). */
+/* platform_linux: the platform's answers on Linux (and Android). What is the same on macOS stands in platform_posix.c.
+ * Must be nothing on other systems. */
 #include "io/platform.h"
 
 #ifdef __linux__

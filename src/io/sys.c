@@ -1,5 +1,5 @@
 /* sys: the table of system calls filled with POSIX's own (Linux and macOS;
- * Windows has its table in platform_windows.c). Must never decide anything. */
+ * Windows has its table in platform_windows_sys.c). Must never decide anything. */
 #include "io/sys.h"
 
 #ifndef _WIN32

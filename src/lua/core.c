@@ -1,5 +1,5 @@
 /* core: the Lua module authgear.core, the protocol as Lua sees it. Small functions and
- * the shared helpers are here; clients, flows and JSON have a file each.
+ * the shared helpers are here; clients, flows, JSON, tokens and the rest have a file each.
  * Must never keep state outside userdata, and never touch the network or a file. */
 #include <math.h>
 #include <string.h>

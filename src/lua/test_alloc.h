@@ -1,4 +1,5 @@
-/* test_alloc: a module's own allocations, as test builds (-DAG_TEST) let specs count them and make them fail. */
+/* test_alloc: a module's own allocations, as test builds (-DAG_TEST) let specs count them and make them fail.
+ * Must be nothing in other builds. */
 #ifndef AG_LUA_TEST_ALLOC_H
 #define AG_LUA_TEST_ALLOC_H
 

@@ -1,4 +1,4 @@
---- authgear doctor: what authgear.doctor finds, on a screen.
+--- authgear doctor: what authgear.doctor finds, on a screen. Must never look for anything by itself.
 local core = require "authgear.core"
 local exit = require "authgear.cli.exit"
 

@@ -1,4 +1,4 @@
---- authgear logout.
+--- authgear logout. Must never forget a session that the server still has, unless it was told to.
 local M = {
   summary = "end the session, here and at the server",
   usage = "[--local | --force]",

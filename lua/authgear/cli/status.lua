@@ -1,4 +1,4 @@
---- authgear status: what is known here; with --check the server is asked.
+--- authgear status: what is known here; with --check the server is asked. Must never ask it otherwise.
 local exit = require "authgear.cli.exit"
 
 local M = {

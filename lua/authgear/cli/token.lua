@@ -1,4 +1,5 @@
---- authgear token: the one command that prints a secret, for it is asked to.
+--- authgear token: the one command that prints a secret, for it is asked to. Must never print it to standard
+-- error, nor an old one.
 local M = {
   summary = "print a fresh access token, for other programs",
   usage = "[--header]",

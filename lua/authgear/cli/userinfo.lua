@@ -1,4 +1,4 @@
---- authgear userinfo.
+--- authgear userinfo. Must never show claims that the server has not just sent.
 local core = require "authgear.core"
 
 local M = { summary = "print who is logged in, as the server says", usage = "" }

@@ -1,4 +1,4 @@
---- authgear version.
+--- authgear version. Must never load more than it takes to know it.
 local M = { summary = "print the version", usage = "" }
 
 function M.run(context)

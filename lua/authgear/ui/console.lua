@@ -1,5 +1,5 @@
 --- Login where there is no browser (SSH, a console): the URL is printed, and what the browser elsewhere
--- was redirected to is pasted back. The one file of the SDK that prints. Must never print what was pasted.
+-- was redirected to is pasted back. The one file of the library that prints. Must never print what was pasted.
 local protect = require "authgear.protect"
 
 local TRIES = 3
