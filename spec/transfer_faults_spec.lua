@@ -1,5 +1,6 @@
 -- Servers that break, lie or are not there: each gives a stable code, a message without a path or query,
 -- and says whether trying again may help and whether the server can have seen the request.
+local files = require "spec.support.files"
 local raw_server = require "spec.support.raw_server"
 local curl = require "authgear.transport.curl"
 local with = require "spec.support.with"
@@ -77,12 +78,12 @@ describe("a server that", function()
 
   it("is not there again, under a steady stream of requests, and nothing piles up", function()
     try(server:url("raw", "/reset"))
-    local before = raw_server.descriptors()
+    local before = files.descriptors()
     for _ = 1, 50 do
       try(server:url("raw", "/reset"))
       try("http://127.0.0.1:" .. server.dead .. "/")
     end
-    assert.is_true(raw_server.descriptors() <= before + 1)
+    assert.is_true(files.descriptors() <= before + 1)
   end)
 
   it("says no while the body is still going up: its answer arrives", function()

@@ -1,4 +1,6 @@
 -- Starts spec/support/raw_server.mjs and asks it what it has seen. Must never be left running: `stop`, or the end of this process.
+local program = require "spec.support.program"
+
 local M = {}
 
 local Server = {}
@@ -34,46 +36,10 @@ function Server:stats()
   return out
 end
 
---- This process's number (Linux).
-function M.pid()
-  local f = assert(io.open("/proc/self/stat", "r"))
-  local pid = f:read("*n")
-  f:close()
-  return math.floor(pid)
-end
-
---- How many descriptors this process has open, those of collectable files closed first.
-function M.descriptors()
-  collectgarbage()
-  collectgarbage()
-  local n, pipe = 0, assert(io.popen("ls /proc/" .. M.pid() .. "/fd"))
-  for _ in pipe:lines() do
-    n = n + 1
-  end
-  pipe:close()
-  return n
-end
-
---- Runs a script in a new interpreter of the same kind (AUTHGEAR_LUA, where that is set); gives what it printed. vars: NAME=value for it.
+--- Runs a script as a program of its own, which a sanitizer watches too where one is at work: what it printed, and its status.
+--- vars: environment for it.
 function M.run(script, vars)
-  local name = os.tmpname()
-  local f = assert(io.open(name, "w"))
-  f:write("package.path = ", ("%q"):format(package.path), " package.cpath = ", ("%q"):format(package.cpath), "\n", script)
-  f:close()
-  local exe = os.getenv("AUTHGEAR_LUA") or assert(io.popen("readlink /proc/" .. M.pid() .. "/exe")):read("*l")
-  local env = {}
-  for unset in ("LUA_INIT CURL_CA_BUNDLE SSL_CERT_FILE http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY")
-    :gmatch("%S+") do
-    env[#env + 1] = "-u " .. unset
-  end
-  for k, v in pairs(vars or {}) do
-    env[#env + 1] = k .. "='" .. v .. "'"
-  end
-  local pipe = assert(io.popen("env " .. table.concat(env, " ") .. " " .. exe .. " " .. name .. " 2>&1; echo status $?"))
-  local out = pipe:read("*a")
-  pipe:close()
-  os.remove(name)
-  return out
+  return program.run(script, { env = vars, lua = os.getenv "AUTHGEAR_LUA", shell = "2>&1 </dev/null; echo status $?" })
 end
 
 function Server:stop()

@@ -9,9 +9,6 @@ local tool = {}
 local Home = {}
 Home.__index = Home
 
-local UNSET = { "DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "WSL_DISTRO_NAME",
-  "WSL_INTEROP", "NO_COLOR", "DBUS_SESSION_BUS_ADDRESS", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" }
-
 --- A home: an empty directory, in which the tool's files go. home:remove() ends it.
 ---@param env table<string, string>|nil more environment
 function tool.home(env)
@@ -26,15 +23,7 @@ end
 
 --- The command line that runs the tool with these arguments: for a shell.
 function Home:command(args, env)
-  local words = { "env" }
-  for _, name in ipairs(UNSET) do
-    words[#words + 1] = "-u " .. name
-  end
-  for _, list in ipairs { self.env, env or {} } do
-    for name, value in pairs(list) do
-      words[#words + 1] = files.quote(name .. "=" .. value)
-    end
-  end
+  local words = { program.environment(with(self.env, env), { "NO_COLOR", "DBUS_SESSION_BUS_ADDRESS" }) }
   words[#words + 1] = files.quote(self.lua) .. " bin/authgear"
   for _, arg in ipairs(args) do
     words[#words + 1] = files.quote(arg)
