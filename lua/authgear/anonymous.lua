@@ -2,7 +2,6 @@
 -- Must never see the device key: it stays in the core and in the stored record.
 local check = require "authgear.check"
 local core = require "authgear.core"
-local errors = require "authgear.errors"
 local kinds = require "authgear.kinds"
 local lazy = require "authgear.lazy"
 local tasks = require "authgear.task"
@@ -42,12 +41,8 @@ function M.authenticate(runtime, options)
   if with_key == nil then
     with_key = not runtime.own_memory
   end
-  local flow, code, message, retryable = core.anonymous_flow(runtime.core, with_key)
+  local flow, err = tasks.finish(runtime, {}, core.anonymous_flow(runtime.core, with_key))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = tasks.run(runtime, flow, {})
-  if not ok then
     return nil, err
   end
   local claims, partial = core.anonymous_claims(flow)

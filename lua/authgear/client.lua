@@ -100,15 +100,7 @@ local function refresh(self, refused, demanded)
   if not runtime then
     return not_configured(self)
   end
-  local flow, err = runtime.refresh(runtime, refused, nil, demanded)
-  if not flow then
-    return nil, err
-  end
-  err = runtime.failure(flow)
-  if err then
-    return nil, err
-  end
-  return true
+  return runtime.refreshed(runtime, refused, demanded)
 end
 
 --- Makes sure that access_token() can be used: asks the server for a new one only if the old one has used up 90 % of

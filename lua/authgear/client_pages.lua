@@ -114,13 +114,9 @@ function Client:make_pre_authenticated_url(options)
   if not runtime then
     return not_configured(self)
   end
-  local flow, code, message, retryable = core.pre_authenticated_flow(runtime.core, options.web_application_client_id,
-    options.web_application_uri, options.state)
+  local flow, err = tasks.finish(runtime, { deadline = runtime.now() + runtime.timeout },
+    core.pre_authenticated_flow(runtime.core, options.web_application_client_id, options.web_application_uri, options.state))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = tasks.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
-  if not ok then
     return nil, err
   end
   return core.pre_authenticated_url(flow)

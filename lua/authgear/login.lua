@@ -65,12 +65,9 @@ local AUTHENTICATE = M.with_ui(AUTHORIZATION)
 ---@return { url: string, state: string, redirect_uri: string }|nil
 ---@return authgear.Error|nil err
 function M.begin(runtime, kind, options)
-  local flow, code, message, retryable = core.login_start_flow(runtime.core, kind, options)
+  -- A task: with DPoP it may have to make the key, and takes the lock for that.
+  local flow, err = tasks.finish(runtime, {}, core.login_start_flow(runtime.core, kind, options))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = tasks.run(runtime, flow, {}) -- with DPoP it may have to make the key, and takes the lock for that
-  if not ok then
     return nil, err
   end
   local url, state = core.login_url(flow)
@@ -81,12 +78,8 @@ end
 ---@return authgear.UserInfo|true|nil what is known of the user; true: a settings action
 ---@return authgear.Error|nil err
 function M.complete(runtime, kind, callback_url)
-  local flow, code, message, retryable = core.login_finish_flow(runtime.core, kind, callback_url)
+  local flow, err = tasks.finish(runtime, {}, core.login_finish_flow(runtime.core, kind, callback_url))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = tasks.run(runtime, flow, {})
-  if not ok then
     return nil, err
   elseif kind == "settings" then
     return true

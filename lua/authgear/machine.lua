@@ -89,15 +89,7 @@ local function refresh(machine, refused, demanded)
   if runtime.closed then
     return nil, errors.new("closed", "the client is closed")
   end
-  local flow, err = runtime.refresh(runtime, refused, nil, demanded)
-  if not flow then
-    return nil, err
-  end
-  err = runtime.failure(flow)
-  if err then
-    return nil, err
-  end
-  return true
+  return runtime.refreshed(runtime, refused, demanded)
 end
 
 --- The access token as it stands; nil if there never was one. Call refresh_access_token_if_needed first.

@@ -123,11 +123,21 @@ local function host_of(host)
   return require "authgear.host.inside"(host)
 end
 
---- The error of a finished flow, or nil.
+-- The error of a finished flow, or nil.
 local function failure(flow)
   if core.want(flow) == core.fx.FAIL then
     return errors.of_flow(flow)
   end
+end
+
+-- Has the session refreshed, and says whether it went well.
+local function refreshed(runtime, refused, demanded)
+  local flow, err = refresh(runtime, refused, nil, demanded)
+  err = err or failure(flow)
+  if err then
+    return nil, err
+  end
+  return true
 end
 
 --- Makes a runtime for a client. Nothing is read yet.
@@ -149,7 +159,7 @@ function M.new(client, options)
     own_memory = own_memory, storage_option = options.storage,
     transport = make_transport(options),
     host = host_of(options.host), clock = options.clock, log = quiet_log(options.log),
-    decode = options.json, refresh = refresh, end_session = end_session, failure = failure,
+    decode = options.json, refresh = refresh, refreshed = refreshed, end_session = end_session,
     now = options.clock and options.clock.monotonic or core.now,
     runs = setmetatable({}, { __mode = "k" }), -- the flows under way, as long as their coroutines live
     lock = setmetatable({}, { __mode = "v" }), lock_taken = false, -- who holds the storage's lock: see driver.lua

@@ -29,12 +29,8 @@ function M.handle(client, options)
   if again ~= nil then -- the token itself was not refused
     return again and "retry" or "return", again and client:authorization_header() or nil
   end
-  local flow, err = runtime.refresh(runtime, token)
-  if not flow then
-    return nil, err
-  end
-  err = runtime.failure(flow)
-  if err then
+  local ok, err = runtime.refreshed(runtime, token)
+  if not ok then
     return nil, err
   end
   local now = client._access_token
