@@ -2,7 +2,6 @@
 #include "core/anonymous.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/api.h"
 #include "core/form.h"

@@ -2,8 +2,6 @@
  * whether the session still lives at the server. Must never end it: that is the refresh's. */
 #include "core/flow_userinfo.h"
 
-#include <string.h>
-
 #include "core/id_token.h"
 #include "core/userinfo.h"
 

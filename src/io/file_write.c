@@ -1,8 +1,6 @@
 /* file_write: see the header. */
 #include "io/file_write.h"
 
-#include <string.h>
-
 #include "io/file_check.h"
 #include "io/file_name.h"
 

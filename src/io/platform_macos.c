@@ -4,7 +4,6 @@
 
 #ifdef __APPLE__
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

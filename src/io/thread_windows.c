@@ -4,7 +4,6 @@
 #ifdef _WIN32
 
 #include <process.h>
-#include <stdint.h>
 #include <windows.h>
 
 static unsigned __stdcall begin(void *arg)

@@ -1,9 +1,6 @@
 /* core: the Lua module authgear.core, the protocol as Lua sees it. Small functions and
  * the shared helpers are here; clients, flows, JSON, tokens and the rest have a file each.
  * Must never keep state outside userdata, and never touch the network or a file. */
-#include <math.h>
-#include <string.h>
-
 #include "core/crypto.h"
 #include "core/http.h"
 #include "core/url.h"
