@@ -145,11 +145,8 @@ local LATER = {
     "change_password", "delete_account", "add_email", "add_phone", "add_username", "change_email", "change_phone",
     "change_username", "link_oauth", "unlink_oauth", "start_settings_action", "finish_settings_action",
   },
-  client_pages = { "open", "open_url", "make_page_url", "make_pre_authenticated_url",
-    "end_session_url" },
-  client_anonymous = {
-    "authenticate_anonymously", "promote_anonymous_user", "start_promotion", "finish_promotion",
-  },
+  client_pages = { "open", "open_url", "make_page_url", "make_pre_authenticated_url", "end_session_url" },
+  client_anonymous = { "authenticate_anonymously", "promote_anonymous_user", "start_promotion", "finish_promotion" },
 }
 
 local FILE_OF = {}
