@@ -9,24 +9,17 @@ local server = require "spec.support.server"
 local DIR = (os.getenv "AUTHGEAR_ROOT" or ".") .. "/examples/openresty/"
 
 describe("examples/openresty", function()
-  local dev, running
+  local dev
 
   before_each(function()
     dev = server.shared()
-    running = {}
   end)
 
-  after_each(function()
-    for _, n in ipairs(running) do
-      n:stop()
-    end
-  end)
+  after_each(nginx.stop_all)
 
   local function start(name, env)
     env.AUTHGEAR_ENDPOINT, env.API = dev.endpoint, dev.app
-    local n = nginx.start { example = DIR .. name, env = env }
-    running[#running + 1] = n
-    return n
+    return nginx.start { example = DIR .. name, env = env }
   end
 
   it("machine.conf calls the API as itself, with one token for all workers", function()

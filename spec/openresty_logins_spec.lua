@@ -76,26 +76,19 @@ local LOCATIONS = {
 }
 
 describe("a log-in in nginx, in two halves", function()
-  local dev, running
+  local dev
 
   before_each(function()
     dev = server.shared()
-    running = {}
   end)
 
-  after_each(function()
-    for _, n in ipairs(running) do
-      n:stop()
-    end
-  end)
+  after_each(nginx.stop_all)
 
   local function start(options)
     options = options or {}
-    local n = nginx.start { workers = options.workers or 4, listen = "reuseport", http = HTTP, locations = LOCATIONS, values = {
+    return nginx.start { workers = options.workers or 4, listen = "reuseport", http = HTTP, locations = LOCATIONS, values = {
       endpoint = dev.endpoint, app = dev.app, size = options.size or "1m", file = options.file and ("%q"):format(options.file) or "nil",
     } }
-    running[#running + 1] = n
-    return n
   end
 
   local function escape(text)

@@ -144,17 +144,15 @@ local PHASES = [[
 ]]
 
 describe("authgear.openresty", function()
-  local dev, running, dirs
+  local dev, dirs
 
   before_each(function()
     dev = server.shared()
-    running, dirs = {}, {}
+    dirs = {}
   end)
 
   after_each(function()
-    for _, n in ipairs(running) do
-      n:stop()
-    end
+    nginx.stop_all()
     for _, dir in ipairs(dirs) do
       files.remove(dir)
     end
@@ -175,7 +173,6 @@ describe("authgear.openresty", function()
     }
     n.token, n.record = client:access_token(), sdk.record_path(dir)
     client:close()
-    running[#running + 1] = n
     return n
   end
 

@@ -77,28 +77,21 @@ local LOCATIONS = {
 }
 
 describe("authgear.openresty.storage", function()
-  local dev, running
+  local dev
 
   before_each(function()
     dev = server.shared()
-    running = {}
   end)
 
-  after_each(function()
-    for _, n in ipairs(running) do
-      n:stop()
-    end
-  end)
+  after_each(nginx.stop_all)
 
   local function start(options)
     -- reuseport: whose turn it is depends on the port that a request comes from, so everybody's comes
-    local n = nginx.start { workers = options.workers or 4, listen = "reuseport", http = HTTP, locations = LOCATIONS, values = {
+    return nginx.start { workers = options.workers or 4, listen = "reuseport", http = HTTP, locations = LOCATIONS, values = {
       endpoint = dev.endpoint, app = dev.app, control = dev.control_url,
       client_id = options.client_id or "native", size = options.size or "1m",
       more = options.more or "", file = options.file and ("%q"):format(options.file) or "nil",
     } }
-    running[#running + 1] = n
-    return n
   end
 
   -- What each worker says, by its number.
@@ -253,7 +246,6 @@ describe("authgear.openresty.storage", function()
       locations = LOCATIONS, values = { user = "user www-data;", endpoint = dev.endpoint, app = dev.app, client_id = "rotating",
         size = "1m", more = "", file = ("%q"):format(dir), control = "" },
     }
-    running[#running + 1] = n
     all_say(n, "/state", "AUTHENTICATED")
     assert.equal("ok", n:get("/refresh").body)
     all_say(n, "/hello", "200")
@@ -267,7 +259,6 @@ describe("authgear.openresty.storage", function()
       ["/both"] = [[ local _, raised = pcall(authgear.storage, { dict = "one", file = true, expires = 1 }) ngx.print(raised) ]],
       ["/file"] = [[ local _, raised = pcall(authgear.storage, { dict = "none", file = 1 }) ngx.print(raised) ]],
     } }
-    running[#running + 1] = n
     assert.truthy(n:get("/").body:find("there is no 'lua_shared_dict none' in nginx.conf", 1, true))
     assert.truthy(n:get("/both").body:find("what is in a file does not expire", 1, true))
     assert.truthy(n:get("/file").body:find("option 'file' must be true, a directory, or what authgear.storage.file made", 1, true))

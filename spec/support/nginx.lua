@@ -5,10 +5,18 @@
 local core = require "authgear.core"
 local files = require "spec.support.files"
 local http = require "spec.support.http"
+local sdk = require "spec.support.sdk"
 local socket = require "socket"
 local with = require "spec.support.with"
 
 local nginx = {}
+
+-- Those that run, as keys.
+local started = {}
+
+--- Looks until it gives something true; raises after a minute.
+nginx.wait = sdk.poll
+
 local Nginx = {}
 Nginx.__index = Nginx
 
@@ -145,6 +153,7 @@ end
 function nginx.start(options)
   local self = setmetatable({ dir = files.temp_dir(true), port = nginx.free_port() }, Nginx)
   self.url = "http://127.0.0.1:" .. self.port
+  started[self] = true
   files.write(self.dir .. "/nginx.conf", configuration(options, self.dir, self.port))
   local env = { "exec env" }
   for name, value in pairs(options.env or {}) do
@@ -169,6 +178,13 @@ function Nginx:workers()
     end
   end
   return pids
+end
+
+--- Stops all that were started and are not stopped yet.
+function nginx.stop_all()
+  for n in pairs(started) do
+    n:stop()
+  end
 end
 
 --- Is there a process of that number, which is no zombie?
@@ -235,20 +251,6 @@ function Nginx:get(path, headers, options)
   return http.request(with({ url = self.url .. path, headers = headers }, options))
 end
 
---- Looks until it gives something true; raises after some seconds (20).
-function nginx.wait(what, look, seconds)
-  local last = core.now() + (seconds or 20)
-  while true do
-    local value = look()
-    if value then
-      return value
-    elseif core.now() > last then
-      error("waited in vain for " .. what, 2)
-    end
-    core.sleep(0.01)
-  end
-end
-
 --- Tells it to end when all requests are answered (SIGQUIT), and waits for that; raises when a worker hangs.
 function Nginx:quit(seconds)
   signal("QUIT", self.pid)
@@ -259,6 +261,7 @@ end
 
 --- Ends it and waits for it, and removes its directory.
 function Nginx:stop()
+  started[self] = nil
   if self.pipe then
     self.pipe:close()
     self.pipe = nil
