@@ -2,7 +2,7 @@
 // Each path answers in one particular way; README.md lists them.
 
 import { createHash } from 'node:crypto';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { drop } from './faults.mjs';
 import { readBody, send, sendJson } from './http.mjs';
 
@@ -135,7 +135,6 @@ const PATHS = {
   bytes,
   status,
   gzip: compressed('gzip', gzipSync),
-  br: compressed('br', brotliCompressSync),
   deflate: compressed('deflate', deflateSync),
   slow: async ({ res, url }) => {
     await sleep(Number(url.searchParams.get('ms') ?? 1000));
