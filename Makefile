@@ -31,7 +31,7 @@ demo:
 	+$(MAKE) --no-print-directory lua-5.4
 	scripts/demo
 
-# TESTS="spec/url_spec.lua ..." and TEST_LUAS="5.4 jit" narrow it down.
+# TESTS="spec/fetch_spec.lua ..." and TEST_LUAS="5.4 jit" narrow it down.
 test:
 	scripts/install-deps build test
 	+$(MAKE) --no-print-directory -j$(JOBS) test-modules
