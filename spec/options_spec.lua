@@ -288,6 +288,17 @@ describe("wrong use", function()
       end
     end)
 
+    it("of an option of " .. where .. " that is inherited from another table", function()
+      for name, kind in pairs(case.options) do
+        local value = kind_of(kind).bad[1]
+        local base = with(case.base, name, nil)
+        local message = raised(function() return (case.call(client(), setmetatable(base, { __index = { [name] = value } }))) end)
+        assert_raised(message, where, case.index, "option '" .. name .. "'", where .. "{" .. name .. "}, inherited")
+      end
+      local ok, result = pcall(case.call, client(), setmetatable({}, { __index = case.base }))
+      assert.truthy(ok, where .. ": " .. tostring(result))
+    end)
+
     it("of an unknown option of " .. where, function()
       for _, name in ipairs { "unknown", "Timeout", "end_point" } do
         assert_raised(raised(function() return (case.call(client(), with(case.base, name, 1))) end), where, case.index,
@@ -332,6 +343,16 @@ describe("wrong use", function()
       end
     end)
   end
+
+  it("of none that are inherited, which count as well", function()
+    local shown
+    local options = setmetatable({ prompt = "login" }, { __index = { redirect_uri = fake.REDIRECT_URI, login_hint = "maria",
+      ui = function(request)
+        shown = request.url
+      end } })
+    assert(select(2, client():authenticate(options)).code == "cancelled")
+    assert.truthy(shown:find("prompt=login", 1, true) and shown:find("login_hint=maria", 1, true), shown)
+  end)
 
   it("of authenticate without a redirect URI", function()
     for _, options in ipairs { {}, { ui = nothing } } do

@@ -55,6 +55,13 @@ describe("client:verify", function()
     assert.has_error(function() client:verify(nil) end)
   end)
 
+  it("demands what the policy inherits from another one", function()
+    local strict = { scopes = { "mail" } }
+    assert.equal("insufficient_scope", code(one.token, setmetatable({}, { __index = strict })))
+    assert.equal("insufficient_scope", code(one.token, setmetatable({ audience = tokens.ISSUER }, { __index = strict })))
+    assert.equal("ok", code(one.token, setmetatable({}, { __index = { scopes = { "openid" } } })))
+  end)
+
   it("asks again for a key that it lacks, once in a while", function()
     assert.equal("ok", code(one.token))
     for _ = 1, 20 do

@@ -51,7 +51,7 @@ end
 
 --- See authgear.Client:start_promotion.
 function M.start_promotion(runtime, options)
-  check.options("start_promotion", 1, options, PROMOTION, { "redirect_uri" })
+  options = check.options("start_promotion", 1, options, PROMOTION, { "redirect_uri" })
   local wanted = { prompt = WANTED.prompt }
   for name, value in pairs(options) do
     wanted[name] = value
@@ -67,7 +67,7 @@ end
 
 --- See authgear.Client:promote_anonymous_user.
 function M.promote(runtime, options)
-  check.options("promote_anonymous_user", 1, options, login.with_ui(PROMOTION), {})
+  options = check.options("promote_anonymous_user", 1, options, login.with_ui(PROMOTION), {})
   return login.through_ui(runtime, "promote_anonymous_user", 1, "promotion", options, WANTED)
 end
 

@@ -44,15 +44,29 @@ function M.value(where, index, name, value, kind)
   end
 end
 
+-- All options of a table with a metatable: what pairs does not show is used all the same, so it is checked.
+local function inherited(where, index, options, known)
+  local all = {}
+  for key, kind in pairs(known) do
+    local value = options[key]
+    if value ~= nil then
+      M.value(where, index, "option '" .. key .. "'", value, kind)
+      all[key] = value
+    end
+  end
+  return all
+end
+
 --- Checks an options table: every key is known and of its kind.
 ---@param where string the public function
 ---@param index integer of the argument
 ---@param options table|nil
 ---@param known table<string, string|function>
 ---@param required string[]|nil
+---@return table|nil options the same, or a plain copy where some may be inherited (a metatable): for who goes through them
 function M.options(where, index, options, known, required)
   if options == nil and not required then
-    return
+    return nil
   elseif type(options) ~= "table" then
     M.fail(where, index, "a table expected, got " .. type(options))
   end
@@ -63,11 +77,15 @@ function M.options(where, index, options, known, required)
     end
     M.value(where, index, "option '" .. key .. "'", value, kind)
   end
+  if getmetatable(options) ~= nil then
+    options = inherited(where, index, options, known)
+  end
   for _, key in ipairs(required or {}) do
     if options[key] == nil then
       M.fail(where, index, ("option '%s' is missing"):format(key))
     end
   end
+  return options
 end
 
 return M

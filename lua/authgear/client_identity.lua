@@ -49,7 +49,7 @@ end
 ---@return authgear.UserInfo|nil
 ---@return authgear.Error|nil err `no_session`, `cannot_reauthenticate`, `user_mismatch`, `id_token`, and those of authenticate
 function Client:reauthenticate(options)
-  check.options("reauthenticate", 1, options, login.with_ui(REAUTHENTICATION), {})
+  options = check.options("reauthenticate", 1, options, login.with_ui(REAUTHENTICATION), {})
   local runtime = self._runtime
   if not runtime then
     return not_configured(self)
@@ -62,7 +62,7 @@ end
 ---@return { url: string, state: string, redirect_uri: string }|nil
 ---@return authgear.Error|nil err `no_session`, `cannot_reauthenticate`, `discovery`, `network`, ...
 function Client:start_reauthentication(options)
-  check.options("start_reauthentication", 1, options, REAUTHENTICATION, { "redirect_uri" })
+  options = check.options("start_reauthentication", 1, options, REAUTHENTICATION, { "redirect_uri" })
   local runtime = self._runtime
   if not runtime then
     return not_configured(self)

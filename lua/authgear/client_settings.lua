@@ -61,7 +61,7 @@ local function wanted(action, options)
 end
 
 local function act(self, action, options)
-  check.options(action, 1, options, login.with_ui(known(action)), { required(action) })
+  options = check.options(action, 1, options, login.with_ui(known(action)), { required(action) })
   local runtime = self._runtime
   if not runtime then
     return not_configured(self)
@@ -76,7 +76,7 @@ end
 ---@return authgear.Error|nil err `no_session`, `session_revoked`, `oauth`, `discovery`, `network`, ...
 function Client:start_settings_action(action, options)
   check.value("start_settings_action", 1, "action", action, kinds.key_of(ACTIONS))
-  check.options("start_settings_action", 2, options, known(action), { "redirect_uri", required(action) })
+  options = check.options("start_settings_action", 2, options, known(action), { "redirect_uri", required(action) })
   local runtime = self._runtime
   if not runtime then
     return not_configured(self)

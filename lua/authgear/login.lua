@@ -89,7 +89,7 @@ end
 
 --- See authgear.Client:start_authentication.
 function M.start(runtime, options)
-  check.options("start_authentication", 1, options, AUTHORIZATION, { "redirect_uri" })
+  options = check.options("start_authentication", 1, options, AUTHORIZATION, { "redirect_uri" })
   return M.begin(runtime, "login", options)
 end
 
@@ -175,7 +175,7 @@ end
 
 --- See authgear.Client:authenticate.
 function M.authenticate(runtime, options)
-  check.options("authenticate", 1, options, AUTHENTICATE, {})
+  options = check.options("authenticate", 1, options, AUTHENTICATE, {})
   return M.through_ui(runtime, "authenticate", 1, "login", options)
 end
 

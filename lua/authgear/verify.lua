@@ -315,7 +315,7 @@ end
 function M.with_client(runtime, token, policy)
   check.value("verify", 1, "token", token, "string")
   if getmetatable(policy) ~= Compiled then
-    check.options("verify", 2, policy, KNOWN)
+    policy = check.options("verify", 2, policy, KNOWN)
   end
   if policy and policy.jwks then
     check.fail("verify", 2, "a client has keys of its own: leave out option 'jwks'")
