@@ -69,7 +69,7 @@ CORE_A := $(OBJ)/libagcore.a
 IO_A := $(OBJ)/libagio.a
 LUA_A := $(OBJ)/lua/$(VER)/libaglua.a
 # Under TSan only what has threads.
-C_TESTS := $(patsubst spec/c/%_test.c,$(OUT)/c/%,$(sort $(wildcard spec/c/$(if $(filter tsan,$(VARIANT)),engine,*)_test.c)))
+C_TESTS := $(patsubst spec/c/%_test.c,$(OUT)/c/%,$(sort $(wildcard spec/c/$(if $(filter tsan,$(VARIANT)),engine*,*)_test.c)))
 
 small = $(if $(filter $(1),$(QUICK)),,$(SMALL_$(VARIANT)))
 compile = $(CC) $(AG_CFLAGS) $(CFLAGS) $(FLAGS_$(VARIANT)) $(AG_CPPFLAGS) $(CPPFLAGS)

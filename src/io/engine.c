@@ -74,7 +74,7 @@ static void drop_ready(ag_engine *g)
     while (g->ready != NULL) {
         ag_job *j = g->ready;
         g->ready = j->host_next;
-        ag_job_unref(j);
+        ag_job_unref(g, j);
     }
 }
 
@@ -90,13 +90,14 @@ void ag_engine_stop(ag_engine *g)
         ag_exit_join(c);
         drop_ready(g);
         g->ready = ag_core_take_host(c);
-        ag_core_stop(c);
+        ag_core_stop(c, g);
     }
     for (j = g->jobs; j != NULL; j = j->next)
         ag_job_see(j, atomic_load(&j->news));
     lose_all(g, AG_E_CLOSED, "the client was closed during the transfer");
     if (g->refs == 0)
         drop_ready(g);
+    ag_spare_trim(g);
     ag_wake_close(&g->wake);
     g->has_wake = false;
     ag_door_close(&g->door);
@@ -170,13 +171,15 @@ static bool take(ag_engine *g)
 ag_job *ag_engine_ready(ag_engine *g)
 {
     ag_engine_check(g);
+    if (g->core != NULL && atomic_load(&g->core->spent) != NULL)
+        ag_spare_collect(g, g->core);
     while (g->ready != NULL || take(g)) {
         ag_job *j = g->ready;
         bool give;
         g->ready = j->host_next;
         atomic_store(&j->host_queued, false);
         give = has_news(j);
-        ag_job_unref(j); /* an open one has its handle's reference too */
+        ag_job_unref(g, j); /* an open one has its handle's reference too */
         if (give)
             return j;
     }

@@ -23,7 +23,7 @@ static bool set_up(ag_core *c, ag_err *e)
     return c->pool != NULL;
 }
 
-ag_core *ag_core_start(const ag_engine *g, ag_err *e)
+ag_core *ag_core_start(ag_engine *g, ag_err *e)
 {
     ag_core *c = ag_new0(&g->a, sizeof *c);
     if (c == NULL) {
@@ -34,6 +34,7 @@ ag_core *ag_core_start(const ag_engine *g, ag_err *e)
     c->own_wake.rd = c->own_wake.wr = AG_SOCK_NONE;
     atomic_init(&c->own_list, NULL);
     atomic_init(&c->host_list, NULL);
+    atomic_init(&c->spent, NULL);
     atomic_init(&c->attention, AG_AWAKE); /* it looks before it waits */
     atomic_init(&c->total, g->total);
     atomic_init(&c->per_host, g->per_host);
@@ -51,20 +52,21 @@ ag_core *ag_core_start(const ag_engine *g, ag_err *e)
     }
     if (!ag_exit_register(c)) {
         (void)ag_fail(e, AG_E_MEMORY, "out of memory");
-        ag_core_stop(c);
+        ag_core_stop(c, g);
         return NULL;
     }
     return c;
 }
 
-void ag_core_stop(ag_core *c)
+void ag_core_stop(ag_core *c, ag_engine *g)
 {
     ag_job *j, *next;
     ag_exit_join(c);
     for (j = ag_core_take_own(c); j != NULL; j = next) { /* none, or what came too late */
         next = j->own_next;
-        ag_job_unref(j);
+        ag_job_unref_own(c, j);
     }
+    ag_spare_collect(g, c);
     free_core(c);
 }
 

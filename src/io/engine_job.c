@@ -24,20 +24,19 @@ static ag_view copy(char **at, ag_view v)
 
 ag_job *ag_job_new(ag_engine *g, const ag_transfer_request *r, ag_err *e)
 {
-    ag_job *j = ag_new0(&g->a, sizeof *j);
+    size_t n;
+    ag_job *j = measure(r, &n) ? ag_spare_take(g, n) : NULL;
     char *at;
-    if (j == NULL || !measure(r, &j->text_n) || (j->text = ag_new0(&g->a, j->text_n)) == NULL) {
-        ag_free(&g->a, j);
+    if (j == NULL) {
         (void)ag_fail(e, AG_E_MEMORY, "out of memory");
         return NULL;
     }
-    j->a = g->a;
     atomic_init(&j->refs, 2); /* the handle's and the thread's */
     atomic_init(&j->pieces, NULL);
     j->request = *r;
     at = j->text;
     j->request.url = copy(&at, r->url);
-    at++; /* a NUL */
+    *at++ = '\0';
     j->request.method = copy(&at, r->method);
     j->request.headers = copy(&at, r->headers);
     j->request.body = copy(&at, r->body);
@@ -80,23 +79,27 @@ void ag_job_wipe_request(ag_job *j)
         ag_piece_free(&j->a, p);
         p = next;
     }
-    ag_free_wiped(&j->a, j->text, j->text_n);
-    j->text = NULL;
+    ag_wipe(j->text, j->text_n);
     j->text_n = 0;
     ag_settings_unref(j->request.settings);
     j->request = (ag_transfer_request){ 0 };
 }
 
-void ag_job_unref(ag_job *j)
+static bool drop(ag_job *j)
 {
-    ag_alloc a = j->a;
-    if (atomic_fetch_sub_explicit(&j->refs, 1, memory_order_acq_rel) > 1)
-        return;
-    ag_job_wipe_request(j);
-    ag_buffer_free(&a, &j->headers, false);
-    ag_buffer_free(&a, &j->chunk, j->secret);
-    ag_buffer_free(&a, &j->body, j->secret);
-    ag_free(&a, j);
+    return atomic_fetch_sub_explicit(&j->refs, 1, memory_order_acq_rel) == 1;
+}
+
+void ag_job_unref(ag_engine *g, ag_job *j)
+{
+    if (drop(j))
+        ag_spare_put(g, j);
+}
+
+void ag_job_unref_own(ag_core *c, ag_job *j)
+{
+    if (drop(j))
+        ag_spare_leave(c, j);
 }
 
 /* --- its end ------------------------------------------------------------- */
@@ -133,7 +136,7 @@ void ag_job_orphan(ag_job *j)
         return;
     atomic_store(&j->news, 0);
     j->text = NULL;
-    j->text_n = 0;
+    j->text_n = j->text_cap = 0;
     j->request = (ag_transfer_request){ 0 };
     j->headers = j->chunk = j->body = (ag_buffer){ 0 };
 }
@@ -276,6 +279,8 @@ void ag_job_close(ag_job *j)
     if (j->next != NULL)
         j->next->prev = j->prev;
     j->engine = NULL;
-    ag_job_unref(j);
+    ag_job_unref(g, j);
+    if (g->running == 0)
+        ag_spare_trim(g);
     ag_engine_unref(g);
 }

@@ -70,12 +70,27 @@ void ag_core_order(ag_core *c, ag_job *j, unsigned order, bool patient)
         ag_core_wake(c);
 }
 
+static void hand_over(ag_core *c, ag_job *j)
+{
+    if (push_host(c, j) && atomic_load(&c->has_host_wake) && !atomic_exchange(&c->host_woken, true))
+        ag_wake_set(&c->host_wake);
+}
+
 void ag_core_tell(ag_core *c, ag_job *j, unsigned news)
 {
     (void)atomic_fetch_or(&j->news, news);
     if (atomic_exchange(&j->host_queued, true))
         return;
     ref(j);
-    if (push_host(c, j) && atomic_load(&c->has_host_wake) && !atomic_exchange(&c->host_woken, true))
-        ag_wake_set(&c->host_wake);
+    hand_over(c, j);
+}
+
+/* The list has the reference then, so that the host is the one who gives back the last. */
+void ag_core_tell_last(ag_core *c, ag_job *j, unsigned news)
+{
+    (void)atomic_fetch_or(&j->news, news);
+    if (atomic_exchange(&j->host_queued, true))
+        ag_job_unref_own(c, j);
+    else
+        hand_over(c, j);
 }

@@ -33,14 +33,13 @@ static void leave(ag_core *c, ag_job *j)
 static void abort_job(ag_core *c, ag_job *j)
 {
     leave(c, j);
-    ag_job_unref(j);
+    ag_job_unref_own(c, j);
 }
 
 static void tell_over(ag_core *c, ag_job *j)
 {
     leave(c, j);
-    ag_core_tell(c, j, AG_NEWS_OVER);
-    ag_job_unref(j);
+    ag_core_tell_last(c, j, AG_NEWS_OVER);
 }
 
 static void take_result(ag_job *j)
@@ -197,7 +196,7 @@ static void obey_all(ag_core *c)
     for (j = ag_core_take_own(c); j != NULL; j = next) {
         next = j->own_next; /* once it is obeyed it may be pushed again */
         obey(c, j);
-        ag_job_unref(j);
+        ag_job_unref_own(c, j);
     }
 }
 
@@ -281,7 +280,7 @@ static void finish(ag_core *c)
         next = j->own_next;
         if (!j->done && j->place.line == NULL) /* not even in line */
             abort_job(c, j);
-        ag_job_unref(j);
+        ag_job_unref_own(c, j);
     }
     ag_lines_release(&c->lines);
     do {

@@ -12,7 +12,8 @@
  *
  * A job's parts change hands with the bits: the request is ours from SUBMIT on; status,
  * headers and result are the host's from HEADERS or OVER on; the chunk is the host's from CHUNK
- * until TAKEN. References: the host's handle, ours until OVER was told, and one for each list. */
+ * until TAKEN. References: the host's handle, ours until OVER was told, and one for each list. Whoever gives back the last
+ * one, the memory is the host's then (engine_spare.c). */
 #ifndef AG_IO_ENGINE_PRIVATE_H
 #define AG_IO_ENGINE_PRIVATE_H
 
@@ -57,8 +58,8 @@ struct ag_job {
 
     /* handed over as said above */
     ag_transfer_request request;            /* its views are into text */
-    char *text;
-    size_t text_n;
+    char *text;             /* wiped when the request is done with */
+    size_t text_n, text_cap;
     int status;
     ag_buffer headers, chunk, body;
     const char *version;
@@ -89,6 +90,7 @@ struct ag_job {
 struct ag_core {
     ag_alloc a;
     _Atomic(ag_job *) own_list, host_list;
+    _Atomic(ag_job *) spent;    /* without references, for the host; linked by own_next */
     ag_wake own_wake;       /* made before the thread */
     ag_wake host_wake;      /* the engine's, from has_host_wake on */
     atomic_bool has_host_wake, host_woken;
@@ -118,6 +120,8 @@ struct ag_engine {
     ag_core *core;          /* NULL: no thread */
     ag_job *jobs;           /* the open ones */
     ag_job *ready;          /* taken from host_list, oldest first; linked by host_next */
+    ag_job *spare;          /* owned; linked by next */
+    size_t spare_bytes;
     size_t running;
     uint64_t last_id;
     long total, per_host;
@@ -129,7 +133,8 @@ struct ag_engine {
 
 /* engine_job.c */
 ag_job *ag_job_new(ag_engine *g, const ag_transfer_request *r, ag_err *e);
-void ag_job_unref(ag_job *j);
+void ag_job_unref(ag_engine *g, ag_job *j);     /* on the host's thread */
+void ag_job_unref_own(ag_core *c, ag_job *j);   /* on ours, or once there is none */
 void ag_job_wipe_request(ag_job *j);
 ag_piece *ag_job_pieces(ag_job *j);         /* oldest first; each is freed with ag_piece_free */
 void ag_piece_free(const ag_alloc *a, ag_piece *p);
@@ -146,11 +151,19 @@ ag_job *ag_core_take_host(ag_core *c);
 void ag_core_order(ag_core *c, ag_job *j, unsigned order, bool patient);
 void ag_core_wake(ag_core *c);
 void ag_core_tell(ag_core *c, ag_job *j, unsigned news);
+void ag_core_tell_last(ag_core *c, ag_job *j, unsigned news);    /* gives our reference away */
 
 /* engine_core.c */
-ag_core *ag_core_start(const ag_engine *g, ag_err *e);
-void ag_core_stop(ag_core *c);              /* joins the thread, frees it */
+ag_core *ag_core_start(ag_engine *g, ag_err *e);
+void ag_core_stop(ag_core *c, ag_engine *g);    /* joins the thread, frees it */
 void ag_core_abandon(ag_core *c);           /* in a forked child */
+
+/* engine_spare.c */
+ag_job *ag_spare_take(ag_engine *g, size_t text_n); /* all zero but for its memory and text_n; NULL: out of memory */
+void ag_spare_put(ag_engine *g, ag_job *j);         /* owned from now on; nobody else has a reference */
+void ag_spare_leave(ag_core *c, ag_job *j);         /* the same on our thread, for the host to collect */
+void ag_spare_collect(ag_engine *g, ag_core *c);
+void ag_spare_trim(ag_engine *g);                   /* frees what is not worth keeping */
 
 /* engine_loop.c: what the thread does, to its end. */
 void ag_core_run(void *core);
