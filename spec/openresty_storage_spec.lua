@@ -184,9 +184,11 @@ describe("authgear.openresty.storage", function()
     n:get "/log_out"
     n:get "/begin"
     n:get "/fill"
-    assert.truthy(n:get("/finish").body:find("storage: lua_shared_dict 'sessions' can't take the session", 1, true))
+    answer = n:get("/finish").body
+    assert.truthy(answer:find("storage: lua_shared_dict 'sessions' can't take the session", 1, true), answer)
     n:get "/fill"
-    assert.truthy(n:get("/log_in").body:find("storage: lua_shared_dict 'sessions' can't take the log-in", 1, true))
+    answer = n:get("/log_in").body
+    assert.truthy(answer:find("storage: lua_shared_dict 'sessions' can't take the log-in", 1, true), answer)
   end)
 
   it("forgets a session that nobody has used for as long as was said", function()

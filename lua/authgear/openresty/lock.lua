@@ -114,7 +114,8 @@ function Lock:unlock()
   return true
 end
 
---- Keeps room for it, as long as the record that has just been written lives.
+--- Keeps room for it, as long as the record that has just been written lives. What there is no room for now (a dead holder's
+-- lock has been taken over: that takes two places until the lock is given back) is looked for at the next unlock.
 function Lock:keep_room()
   self.lacks_room = false
   for _, room in ipairs(ROOMS) do
@@ -122,6 +123,8 @@ function Lock:keep_room()
     local _, why = self.dict:safe_add(key, fill("", SIZE - #room), self.expires)
     if why == "exists" and self.expires > 0 then
       self.dict:expire(key, self.expires)
+    elseif why == "no memory" then
+      self.lacks_room = true
     end
   end
 end
