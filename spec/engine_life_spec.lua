@@ -5,7 +5,7 @@ local raw_server = require "spec.support.raw_server"
 local engines = require "spec.support.engine"
 local file = require "authgear.file"
 
-local WATCHED = os.getenv "AUTHGEAR_WATCHED" -- by a tool that makes everything slow (scripts/sanitize)
+local WATCHED = os.getenv "AUTHGEAR_WATCHED" ~= nil -- by a tool that makes everything slow (scripts/sanitize)
 
 describe("the engine", function()
   local server, world, engine
@@ -247,7 +247,7 @@ describe("the engine", function()
       if good and not (os.getenv("TSAN_OPTIONS") or ""):find "die_after_fork" then
         good = world:get("https:/zero") == 200
       end
-      fork.exit(good and 0 or 1)
+      fork.become(good and 0 or 1)
     end
     assert.equal(0, fork.wait(pid))
     world:finish(job)
@@ -289,7 +289,7 @@ describe("the engine", function()
           best = how[2] == "no" and math.min(best, tonumber(ms)) or best
         end
       end
-      if best <= 50 then
+      if best <= 50 or WATCHED then
         break
       end
     end

@@ -14,6 +14,7 @@ local test = file.test
 local SIGKILL = 9
 local STEP = os.getenv "AUTHGEAR_SOAK" and 1 or _VERSION == "Lua 5.4" and 2 or 5 -- each kill takes a process
 local PROCESSES = 12
+local LOCK_TIMEOUT = os.getenv "AUTHGEAR_WATCHED" and 600 or nil -- a dozen processes wait for longer under what makes them slow
 
 describe("with DPoP", function()
   local dev, dir, clock
@@ -30,7 +31,7 @@ describe("with DPoP", function()
   end)
 
   local function open(full)
-    local options = { clock = clock, storage = authgear.storage.file { dir = dir }, dpop = true }
+    local options = { clock = clock, storage = authgear.storage.file { dir = dir }, dpop = true, lock_timeout = LOCK_TIMEOUT }
     if full then
       options.endpoint, options.client_id, options.scopes = dev.strict.endpoint, "strict", { "openid", "offline_access" }
     else

@@ -17,7 +17,7 @@ function kills.fork(fn)
     if not ok then
       io.stderr:write(tostring(err), "\n")
     end
-    test.exit(ok and 0 or 1)
+    test.become(ok and 0 or 1) -- it leaves the parent's transfers as they are
   end
   return pid
 end
