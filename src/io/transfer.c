@@ -14,7 +14,7 @@ static void reset(ag_transfer *t, const ag_transfer_request *r)
     t->once = r->fresh || r->once;
     t->secret = r->secret;
     t->attempts = 0;
-    t->scout = false;
+    t->scout = t->closes = false;
     t->feed_taken = 0;
     t->feed_left = r->has_source ? r->source_length : 0;
     t->feed_wanted = t->feed_ended = false;
@@ -354,6 +354,7 @@ void ag_transfer_end(ag_transfer *t)
         t->pool->loose = NULL;
     if (t->in_multi && t->pool->poller != NULL)
         ag_h2_over(t);
+    ag_h2_is_there(t); /* one that could not even begin, too: others may wait for it */
     ag_pool_remove(t);
     if (t->easy != NULL && t->set.kind == AG_BODY_POST)
         (void)curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, "");

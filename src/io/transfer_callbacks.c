@@ -140,7 +140,7 @@ static int on_request(void *ud, char *to, char *from, int to_port, int from_port
         return CURL_PREREQFUNC_ABORT;
     }
     t->attempts++;
-    ag_h2_scout_is_there(t);
+    ag_h2_is_there(t);
     return CURL_PREREQFUNC_OK;
 }
 #endif

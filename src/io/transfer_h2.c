@@ -8,7 +8,8 @@
  * request only a connection whose TLS settings are the same to the letter, so these change between
  * two spellings of one meaning. If requests are still under way on both, new ones do without HTTP/2.
  * libcurl makes requests wait only for a host's first connection, so for the later ones we do: one
- * request, the scout, goes ahead. */
+ * request, the scout, goes ahead. A connection is closed by whichever of its requests ends last, but
+ * not before the last one has come to it: else those on their way would make one each. */
 #include "io/transfer_private.h"
 
 enum { RENEW = 800 };
@@ -69,7 +70,7 @@ static bool is_used(const ag_pool *p, uint32_t host, unsigned char variant)
     return false;
 }
 
-/* Whoever is the last to end on the old connection closes it. */
+/* Whoever is the last to end on the old connection closes it. All of them are there: libcurl takes them in turn. */
 static void retire(ag_pool *p, uint32_t host, unsigned char old)
 {
     ag_transfer *t;
@@ -106,9 +107,7 @@ unsigned char ag_h2_variant(ag_transfer *t, bool *last)
     if (u->used >= RENEW && !renew(t, u))
         return AG_H2_NONE_LEFT;
     u->used++;
-    *last = u->used == RENEW && u->speaks_h2;
-    if (*last)
-        retire(t->pool, t->host, u->variant);
+    *last = t->closes = u->used == RENEW && u->speaks_h2;
     return u->variant;
 }
 
@@ -118,8 +117,11 @@ bool ag_h2_is_scouted(const ag_pool *p, uint32_t host)
     return u != NULL && u->scouted;
 }
 
-void ag_h2_scout_is_there(ag_transfer *t)
+void ag_h2_is_there(ag_transfer *t)
 {
+    if (t->closes)
+        retire(t->pool, t->host, t->set.variant);
+    t->closes = false;
     if (!t->scout)
         return;
     t->scout = false;
@@ -139,7 +141,7 @@ void ag_h2_over(ag_transfer *t)
 {
     long version = 0;
     ag_h2_use *u;
-    ag_h2_scout_is_there(t);
+    ag_h2_is_there(t);
     if (t->host == 0 || t->easy == NULL || curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version) != CURLE_OK ||
         version != CURL_HTTP_VERSION_2_0)
         return;

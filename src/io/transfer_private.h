@@ -96,7 +96,7 @@ struct ag_transfer {
     struct curl_slist *header_nodes;
     size_t header_cap;
     bool once, secret;
-    bool scout;             /* see transfer_h2.c */
+    bool scout, closes;     /* see transfer_h2.c */
     int64_t deadline, connect_deadline; /* ag_platform_now's boot_ms; INT64_MAX: none */
     int attempts;           /* how often libcurl set about sending it */
     ag_buffer feed;
@@ -151,7 +151,7 @@ bool ag_h2_is_worn(const ag_pool *p, uint32_t host);    /* is the next request t
 /* Where requests share connections: which of them the next one may go on, and how to say so. */
 enum { AG_H2_VARIANTS = 2, AG_H2_NONE_LEFT = AG_H2_VARIANTS };
 unsigned char ag_h2_variant(ag_transfer *t, bool *last);   /* last: of its connection */
-void ag_h2_scout_is_there(ag_transfer *t);
+void ag_h2_is_there(ag_transfer *t);                    /* it has its connection, or never will */
 bool ag_h2_is_scouted(const ag_pool *p, uint32_t host);
 void ag_h2_set_variant(ag_transfer *t, unsigned char variant);
 void ag_h2_unconnected(ag_transfer *t);
