@@ -257,8 +257,9 @@ static bool write_claims(const ag_env *env, ag_buf *b, const ag_request *r, cons
     ag_buf_cstr(b, ",\"htu\":");
     write_target(b, ag_str_view(&r->url));
     ag_json_write_int(b, &first, "iat", iat);
-    if (token.p != NULL) {
-        b->bad = b->bad || !ag_sha256(hash, token.p, token.n);
+    if (token.p != NULL && !ag_sha256(hash, token.p, token.n)) {
+        b->bad = true;
+    } else if (token.p != NULL) {
         ag_b64url_encode(ath, hash, sizeof hash);
         ag_json_write_field(b, &first, "ath", (ag_view){ ath, sizeof ath });
     }
