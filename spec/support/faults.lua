@@ -8,11 +8,14 @@ local faults = {}
 --- `times` of a fault: libcurl repeats a GET by itself when a kept connection breaks.
 faults.ALWAYS = 1000
 
+-- Seconds: a request is to be sent by then, even under a tool that makes everything slow (scripts/sanitize).
+local PATIENCE = os.getenv "AUTHGEAR_WATCHED" and 3 or 0.2
+
 --- What a fault should look like: code, retryable, and what else is known. No code: no error.
 faults.list = {
   { kind = "reset", code = "network", retryable = true },
   { kind = "close", code = "network", retryable = true },
-  { kind = "hang", code = "timeout", retryable = true, patience = 0.2 },
+  { kind = "hang", code = "timeout", retryable = true, patience = PATIENCE },
   { kind = "truncate", code = "network", retryable = true },
   { kind = "not_http", code = "invalid_response", retryable = false },
   { kind = "garbage", code = "invalid_response", retryable = false, status = 200 },
