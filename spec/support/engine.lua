@@ -23,7 +23,7 @@ end
 --- A job. o: the fields of a request but the URL.
 function World:submit(path, o)
   o = o or {}
-  return assert(self.engine:submit(self.settings, nil, o.method or "GET", self:url(path), o.headers, o.body, o.timeout or 30,
+  return assert(self.engine:submit(self.settings, nil, o.method or "GET", self:url(path), o.headers, o.body, o.timeout or 600,
     o.connect_timeout, o.max_body, o.fresh, o.secret, o.source, o.source_length, o.sink))
 end
 
