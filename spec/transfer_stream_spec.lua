@@ -255,6 +255,18 @@ describe("a streamed body", function()
     assert.equal("timeout", code)
   end)
 
+  it("ends with its time too when the source never has anything", function()
+    for _, length in ipairs { false, 10 } do
+      local asked = 0
+      local res, code = send("/upload", { method = "POST", timeout = 0.2, source_length = length or nil, source = function()
+        asked = asked + 1
+        return asked < 3e7 and "" or error "asked for ever"
+      end })
+      assert.is_nil(res)
+      assert.equal("timeout", code)
+    end
+  end)
+
   it("may be left where it is: collection ends it", function()
     for _ = 1, 20 do
       local co = coroutine.create(function()

@@ -192,7 +192,7 @@ ag_step ag_transfer_step(ag_transfer *t, double max_wait)
     end_loose(t->pool, t);
     ag_pool_check_fork(t->pool);
     /* with a receiver or a feeder there may always be something to say */
-    if (t->mode != AG_MODE_COLLECT && t->deadline != INT64_MAX && !t->finished)
+    if ((t->mode != AG_MODE_COLLECT || t->feed_wanted) && t->deadline != INT64_MAX && !t->finished)
         (void)timed_out(t, now_ms());
     step = ag_transfer_peek(t);
     if (step != AG_STEP_WAIT)
