@@ -354,6 +354,14 @@ describe("wrong use", function()
     assert.truthy(shown:find("prompt=login", 1, true) and shown:find("login_hint=maria", 1, true), shown)
   end)
 
+  it("of a name that no file can have", function()
+    for _, storage in ipairs { "file", authgear.storage.file { dir = "/nowhere" }, authgear.storage.file { key = ("k"):rep(32) },
+      authgear.storage.file { key = { get = nothing } } } do
+      local message = raised(authgear.new, { endpoint = fake.ENDPOINT, client_id = "x", name = ("n"):rep(201), storage = storage })
+      assert_raised(message, "configure", 1, "option 'name' is too long", "name")
+    end
+  end)
+
   it("of authenticate without a redirect URI", function()
     for _, options in ipairs { {}, { ui = nothing } } do
       assert_raised(raised(function() return (client():authenticate(options)) end), "authenticate", 1,

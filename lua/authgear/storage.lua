@@ -33,7 +33,12 @@ function M.file(options)
   local dir, key = options and options.dir, options and options.key
   return M.spec(function(name)
     local module = type(key) == "table" and "authgear.storage.keyed" or "authgear.storage.file"
-    local storage, code, message, retryable = require(module).new({ dir = dir, name = name, key = key })
+    local ok, storage, code, message, retryable = pcall(require(module).new, { dir = dir, name = name, key = key })
+    if not ok and tostring(storage):find("name: is too long", 1, true) then
+      check.fail("configure", 1, "option 'name' is too long for a file's name: at most 200 bytes, percent-encoded")
+    elseif not ok then
+      error(storage, 0)
+    end
     return storage, code, message, retryable, true
   end)
 end
