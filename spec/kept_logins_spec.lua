@@ -1,6 +1,7 @@
 -- Log-ins under way that the storage keeps (its functions keep and take): begun by one client, finished by another that shares
 -- the storage, once, as what they were begun as, and within an hour. What is kept says nothing to whoever has not the callback.
 local authgear = require "authgear"
+local files = require "spec.support.files"
 local fake_server = require "spec.support.fake_server"
 local fake_storage = require "spec.support.fake_storage"
 
@@ -137,16 +138,18 @@ describe("a log-in that the storage keeps", function()
     assert(client():finish_authentication(url))
   end)
 
-  it("is forgotten when its user gives up", function()
+  it("stays with its process where that waits for the callback itself, and is forgotten when its user gives up", function()
     local one, url = client(), nil
     local user, err = one:authenticate { redirect_uri = world.redirect_uri, ui = function(request)
       url = world:visit(request.url)
-      kept()
+      assert.same({}, medium.logins)
       return nil, "enough"
     end }
     assert.same({ nil, "user_code" }, { user, err.code })
-    assert.same({}, medium.logins)
     refused("no_login", one, url)
+    assert(one:authenticate { redirect_uri = world.redirect_uri, ui = function(request)
+      return world:visit(request.url)
+    end })
   end)
 
   it("is an error where the storage fails, and can be tried again", function()
@@ -169,6 +172,80 @@ describe("a log-in that the storage keeps", function()
     end
     storage.take = take
     assert(one:finish_authentication(url))
+  end)
+
+  it("waits in a file where the session does: another process finishes it", function()
+    local dir = files.temp_dir(true)
+    local options = { storage = authgear.storage.file { dir = dir } }
+    local url, more = begin(client(options)), {}
+    for i = 1, 15 do
+      more[i] = begin(client(options))
+    end
+    local names = table.concat(files.list(dir), " ")
+    assert.truthy(names:find("default%2flogins", 1, true), names)
+    assert.equal("", files.sh("find", dir, "-type", "f", "-perm", "/077"))
+    refused("no_login", client { storage = options.storage, name = "other" }, url)
+    assert(client(options):finish_authentication(url))
+    refused("no_login", client(options), url)
+    for _, one in ipairs(more) do
+      assert(client(options):finish_authentication(one))
+    end
+    assert.falsy(files.sh("find", dir, "-name", "*logins*", "-not", "-name", "*.lock"):find "%S") -- what is over leaves no file
+    local kept_ones = {}
+    for i = 1, 17 do
+      kept_ones[i] = begin(client(options))
+    end
+    refused("no_login", client(options), kept_ones[1]) -- the oldest of too many
+    for i = 2, 17 do
+      assert(client(options):finish_authentication(kept_ones[i]))
+    end
+    url = begin(client(options))
+    local path = files.sh("find", dir, "-name", "*logins*", "-not", "-name", "*.lock"):match "%S+"
+    for _, damaged in ipairs { "", "x", files.read(path):sub(1, -2), "authgear log-ins 2\n" .. files.read(path) } do
+      files.write(path, damaged)
+      refused("no_login", client(options), url)
+    end
+    assert(client(options):finish_authentication((begin(client(options)))))
+    files.remove(dir)
+  end)
+
+  it("is taken out of the file by one process, however many try at once", function()
+    local dir, logins, children = files.temp_dir(true), require "authgear.storage.logins", {}
+    for i = 1, 4 do
+      children[i] = files.child(([[
+        local logins = require "authgear.storage.logins"
+        while hear() ~= "" do
+          local got = {}
+          for i = 1, 16 do
+            local bytes, code = logins.take(%q, "default", "login" .. i)
+            got[i] = bytes == "bytes " .. i and "1" or code or "0"
+          end
+          say(table.concat(got, " "))
+        end
+      ]]):format(dir))
+    end
+    for _ = 1, 5 do
+      local times = {}
+      for i = 1, 16 do
+        assert(logins.keep(dir, "default", "login" .. i, "bytes " .. i))
+        times[i] = 0
+      end
+      for _, child in ipairs(children) do
+        child:say "go"
+      end
+      for _, child in ipairs(children) do
+        local i = 0
+        for got in child:hear():gmatch "%S+" do
+          i = i + 1
+          times[i] = times[i] + assert(tonumber(got), got)
+        end
+      end
+      assert.equal(("1 "):rep(16), table.concat(times, " ") .. " ")
+    end
+    for _, child in ipairs(children) do
+      child:finish()
+    end
+    files.remove(dir)
   end)
 
   it("stays with its client where the storage has no such functions", function()

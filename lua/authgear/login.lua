@@ -100,7 +100,7 @@ function M.finish(runtime, callback_url)
 end
 
 -- Shows the page and waits for the redirect.
-local function ask(runtime, attempt, kind, request, options)
+local function ask(runtime, attempt, request, options)
   local sleep = tasks.spawner(runtime) and runtime.host.sleep or nil
   local callback_url, code, message, retryable, cause = attempt:run({
     url = request.url, state = request.state, timeout = options.timeout or DEFAULT_TIMEOUT,
@@ -116,10 +116,7 @@ local function ask(runtime, attempt, kind, request, options)
   end
   local err = errors.new(code, core.withhold(runtime.core, message), retryable)
   err.cause = cause
-  local name = core.login_cancel(runtime.core, kind, request.state)
-  if name then
-    runtime.storage:take(name) -- where it cannot be had, it ends with its time
-  end
+  core.login_cancel(runtime.core, request.state)
   return nil, err
 end
 
@@ -133,13 +130,13 @@ local function run(runtime, attempt, kind, options, wanted)
   for name, value in pairs(wanted or {}) do
     authorization[name] = value
   end
-  authorization.redirect_uri = attempt.redirect_uri
+  authorization.redirect_uri, authorization.stays = attempt.redirect_uri, true
   local request, err = M.begin(runtime, kind, authorization)
   if not request then
     return nil, err
   end
   local callback_url
-  callback_url, err = ask(runtime, attempt, kind, request, options)
+  callback_url, err = ask(runtime, attempt, request, options)
   if not callback_url then
     return nil, err
   elseif runtime.closed then

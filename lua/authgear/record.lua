@@ -88,11 +88,11 @@ end
 
 -- A login under way, which waits beside the record: see docs/storage.md.
 function M.keep(runtime, flow, _, name, bytes, seconds)
-  return M.feed_done(flow, runtime.storage:keep(name, bytes, seconds))
+  return M.feed_done(flow, runtime.logins:keep(name, bytes, seconds))
 end
 
 function M.take(runtime, flow, _, name)
-  local bytes, code, message, retryable = runtime.storage:take(name)
+  local bytes, code, message, retryable = runtime.logins:take(name)
   if bytes == nil and code ~= nil then
     return feed_error(flow, code, message, retryable)
   end

@@ -80,13 +80,14 @@ local function make_memory(part)
   return memory.new(memory.slots(), part.name)
 end
 
--- The storage, and whether others can change what is in it; else nil, nil, code, message, retryable.
+-- The storage, and whether others can change what is in it; else nil, nil, code, message, retryable. Last what keeps log-ins
+-- under way, if it is not the core.
 local function open_storage(option, name)
   if option == nil or option == "memory" then
     return setmetatable({ make = make_memory, name = name }, Unloaded), false
   end
-  local store, code, message, retryable, has_look = require("authgear.storage").open(option, name)
-  return store, has_look, code, message, retryable
+  local store, code, message, retryable, has_look, logins = require("authgear.storage").open(option, name)
+  return store, has_look, code, message, retryable, logins or (store and store.keep and store)
 end
 
 local function make_transport(options)
@@ -144,19 +145,18 @@ end
 ---@return table|nil runtime
 ---@return authgear.Error|nil err
 function M.new(client, options)
-  local store, has_look, code, message, retryable = open_storage(options.storage, options.name or DEFAULTS.name)
+  local store, has_look, code, message, retryable, logins = open_storage(options.storage, options.name or DEFAULTS.name)
   if not store then
     return nil, errors.new(code, message, retryable)
   end
   local handle
-  local own_memory = options.storage == nil or options.storage == "memory"
-  handle, code, message, retryable = make_core(options, has_look, not own_memory and store.keep ~= nil)
+  handle, code, message, retryable = make_core(options, has_look, logins and true)
   if not handle then
     return nil, errors.new(code, message, retryable)
   end
   local runtime = {
-    client = client, core = handle, storage = store, has_look = has_look,
-    own_memory = own_memory, storage_option = options.storage,
+    client = client, core = handle, storage = store, has_look = has_look, logins = logins,
+    own_memory = options.storage == nil or options.storage == "memory", storage_option = options.storage,
     transport = make_transport(options),
     host = host_of(options.host), clock = options.clock, log = quiet_log(options.log),
     decode = options.json, refresh = refresh, refreshed = refreshed, end_session = end_session,

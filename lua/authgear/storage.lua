@@ -2,6 +2,8 @@
 -- Must never touch the medium while it is only being described.
 local check = require "authgear.check"
 
+local LONGEST_LOGINS = 60 -- bytes of a name beside whose file there is room for that of its log-ins, whatever its letters
+
 local M = {}
 
 local Spec = {}
@@ -16,7 +18,7 @@ local function key_problem(value)
 end
 
 --- What can be handed in as `storage`.
----@param open fun(name: string): table|nil, string|nil, string|nil, boolean|nil, boolean|nil see M.open
+---@param open fun(name: string): table|nil, string|nil, string|nil, boolean|nil, boolean|nil, table|nil see M.open
 function M.spec(open)
   return setmetatable({ open = open }, Spec)
 end
@@ -24,6 +26,17 @@ end
 --- Was it made by spec?
 function M.is_spec(value)
   return getmetatable(value) == Spec
+end
+
+-- Log-ins under way, in a file beside the record's; the code is loaded with the first.
+local function logins_beside(storage, name)
+  local function call(what)
+    return function(_, ...)
+      local dir = storage:path():match "^(.+)[/\\]" or "/"
+      return require("authgear.storage.logins")[what](dir, name, ...)
+    end
+  end
+  return #name <= LONGEST_LOGINS and { keep = call "keep", take = call "take" } or nil
 end
 
 --- A file per client name, mode 0600, shared safely by any number of processes.
@@ -39,7 +52,7 @@ function M.file(options)
     elseif not ok then
       error(storage, 0)
     end
-    return storage, code, message, retryable, true
+    return storage, code, message, retryable, true, storage and logins_beside(storage, name)
   end)
 end
 
@@ -77,6 +90,7 @@ end
 ---@return string|nil message
 ---@return boolean|nil retryable
 ---@return boolean|nil has_look can others change the record?
+---@return table|nil logins what keeps log-ins under way; nil: the storage does, if it has `keep` and `take`
 function M.open(option, name)
   if option == nil or option == "memory" then
     local memory = require "authgear.storage.memory"

@@ -10,7 +10,7 @@ local PARTS = {
   "doctor.server", "doctor.storage", "dpop", "driver", "errors", "fetching", "file", "host.blocking", "host.inside",
   "host.loop", "kinds", "lazy", "login", "loopback", "machine", "misuse", "protect", "record", "refreshing", "resolve",
   "response", "running", "runtime", "scheduler", "storage", "storage.custom", "storage.file", "storage.keyed",
-  "storage.memory", "task", "timers", "transport.curl", "transport.custom", "transport.drive", "transport.engine", "ui",
+  "storage.logins", "storage.memory", "task", "timers", "transport.curl", "transport.custom", "transport.drive", "transport.engine", "ui",
   "ui.console", "ui.system", "unauthorized", "user_info", "verify", "waits",
 }
 

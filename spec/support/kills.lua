@@ -59,6 +59,9 @@ local function watched_storage(options)
   function watch.close()
     return store:close()
   end
+  function watch.path()
+    return store:path()
+  end
   return watch
 end
 

@@ -38,6 +38,7 @@ typedef struct ag_authz_options {
     ag_view params[AG_PARAM_COUNT];
     double max_age_s;           /* or AG_ANY_AGE */
     bool sso_enabled;
+    bool stays;                 /* the callback will come to this process: no other has to know of it */
 } ag_authz_options;
 
 /* The name of a parameter in options. */

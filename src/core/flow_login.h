@@ -16,7 +16,7 @@ ag_view ag_login_url(const ag_flow *start);
 ag_view ag_login_state(const ag_flow *start);
 const ag_json *ag_login_claims(const ag_flow *finish, bool *partial);   /* partial: of the ID token, not user info */
 
-/* Forgets a login that was started and is kept here. */
-void ag_login_cancel(ag_client *c, ag_authz_kind kind, ag_view state);
+/* Forgets a login that was started, and stays here. */
+void ag_login_cancel(ag_client *c, ag_view state);
 
 #endif

@@ -23,6 +23,7 @@ typedef struct start_flow {
     ag_str sub;                 /* whose session it is about; not there: nobody's */
     ag_str secret;              /* what the login_hint carries, or not there */
     ag_str url;                 /* the result */
+    bool stays;                 /* it is finished by this process */
     char state[AG_RANDOM_TEXT_LEN + 1];
     char name[AG_LOGIN_NAME_LEN + 1];
 } start_flow;
@@ -116,13 +117,13 @@ static void on_kept(ag_flow *f, const ag_input *in)
         ag_flow_fail_with(f, in->err);
 }
 
-/* Where the storage keeps logins, this process does not: the callback may come to any of them, and is good for one. */
+/* Where the storage keeps logins, this process does not: the callback may come to any, and is good for one. */
 static void keep(start_flow *s, ag_login *l)
 {
     ag_flow *f = &s->base;
     ag_client *c = f->client;
     memcpy(s->state, l->state, sizeof s->state);
-    if (!c->keeps_logins) {
+    if (!c->keeps_logins || s->stays) {
         ag_logins_add(&c->env, &c->logins, l);
         ag_flow_done(f);
         return;
@@ -302,6 +303,7 @@ ag_flow *ag_login_start_flow(ag_client *c, const ag_authz_options *o)
         return NULL;
     s->kind = o->kind;
     s->max_age_s = o->max_age_s;
+    s->stays = o->stays;
     ok = set_redirect_uri(s, o->redirect_uri);
     for (i = 0; ok && i < AG_PARAM_COUNT; i++)
         ok = ag_str_set_view(a, &s->params[i], o->params[i]);
@@ -321,9 +323,9 @@ ag_view ag_login_state(const ag_flow *start)
     return ag_view_of(((const start_flow *)start)->state);
 }
 
-void ag_login_cancel(ag_client *c, ag_authz_kind kind, ag_view state)
+void ag_login_cancel(ag_client *c, ag_view state)
 {
-    ag_login *l = ag_logins_take(&c->logins, state, kind);
+    ag_login *l = ag_logins_take(&c->logins, state, AG_AUTHZ_KINDS);
     if (l != NULL)
         ag_login_free(&c->env.alloc, l);
 }

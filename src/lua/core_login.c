@@ -5,7 +5,6 @@
 #include "core/flow_login.h"
 #include "core/flow_pre_authenticated.h"
 #include "core/id_token.h"
-#include "core/login_kept.h"
 #include "lua/core_private.h"
 
 static ag_authz_kind check_kind(lua_State *L, int i)
@@ -22,7 +21,8 @@ static ag_view option(lua_State *L, const char *key)
     return v;
 }
 
-/* login_start_flow(client, kind, options): options by their names in core/authz.h, redirect_uri, and max_age (seconds) */
+/* login_start_flow(client, kind, options): options by their names in core/authz.h, redirect_uri, max_age (seconds) and
+ * stays */
 static int l_login_start_flow(lua_State *L)
 {
     ag_client *c = ag_lua_check_client(L, 1);
@@ -38,6 +38,8 @@ static int l_login_start_flow(lua_State *L)
     lua_getfield(L, 3, "max_age");
     o.max_age_s = (double)luaL_optnumber(L, -1, AG_ANY_AGE);
     o.sso_enabled = c->sso_enabled;
+    lua_getfield(L, 3, "stays");
+    o.stays = lua_toboolean(L, -1);
     u = ag_lua_new_flow(L);
     return ag_lua_own_flow(L, u, ag_login_start_flow(c, &o));
 }
@@ -136,18 +138,10 @@ static int l_login_url(lua_State *L)
     return 2;
 }
 
-/* login_cancel(client, kind, state) -> the name as which the storage may keep it | nil */
 static int l_login_cancel(lua_State *L)
 {
-    ag_client *c = ag_lua_check_client(L, 1);
-    ag_authz_kind kind = check_kind(L, 2);
-    ag_view state = ag_lua_check_view(L, 3);
-    char name[AG_LOGIN_NAME_LEN + 1];
-    ag_login_cancel(c, kind, state);
-    if (!c->keeps_logins || !ag_login_name(c, kind, state, name))
-        return 0;
-    lua_pushstring(L, name);
-    return 1;
+    ag_login_cancel(ag_lua_check_client(L, 1), ag_lua_check_view(L, 2));
+    return 0;
 }
 
 static const luaL_Reg functions[] = {
