@@ -5,7 +5,6 @@ local check = require "authgear.check"
 local clients = require "authgear.client"
 local core = require "authgear.core"
 local driver = require "authgear.driver"
-local errors = require "authgear.errors"
 local lazy = require "authgear.lazy"
 
 local fetching = lazy "authgear.fetching"
@@ -99,12 +98,8 @@ function Client:fetch_user_info()
   if not runtime then
     return not_configured(self)
   end
-  local flow, code, message, retryable = core.userinfo_flow(runtime.core)
+  local flow, err = driver.finish(runtime, { deadline = runtime.now() + runtime.timeout }, core.userinfo_flow(runtime.core))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = driver.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
-  if not ok then
     return nil, err
   end
   return user_info.of(core.userinfo_claims(flow))

@@ -139,13 +139,9 @@ function Client:end_session_url(options)
   if not runtime then
     return not_configured(self)
   end
-  local flow, code, message, retryable = core.end_session_flow(runtime.core, options and options.post_logout_redirect_uri,
-    options and options.state)
+  local flow, err = driver.finish(runtime, { deadline = runtime.now() + runtime.timeout },
+    core.end_session_flow(runtime.core, options and options.post_logout_redirect_uri, options and options.state))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = driver.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
-  if not ok then
     return nil, err
   end
   return core.end_session_url(flow)

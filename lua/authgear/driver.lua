@@ -401,4 +401,24 @@ function M.run(runtime, flow, run, shielded)
   return nil, errors.of_flow(flow)
 end
 
+--- Makes, of a function that runs flows, one that takes a flow as core makes it, or why there is none, and gives it back
+--- once it has ended well.
+---@param run fun(runtime: table, flow: userdata, run: authgear.Run): boolean|nil, authgear.Error|nil
+---@return fun(runtime: table, run: authgear.Run, flow: userdata|nil, code: string, message: string, retryable: boolean):
+--- userdata|nil, authgear.Error|nil
+function M.finishing(run)
+  return function(runtime, how, flow, code, message, retryable)
+    if not flow then
+      return nil, errors.new(code, message, retryable)
+    end
+    local ok, err = run(runtime, flow, how)
+    if not ok then
+      return nil, err
+    end
+    return flow
+  end
+end
+
+M.finish = M.finishing(M.run)
+
 return M

@@ -3,7 +3,6 @@
 local check = require "authgear.check"
 local core = require "authgear.core"
 local driver = require "authgear.lazy" "authgear.driver"
-local errors = require "authgear.errors"
 local verifying = require "authgear.verify"
 
 local M = {}
@@ -59,13 +58,9 @@ end
 ---@return string|nil headers for core.resolver_claims; "": nobody is logged in with that
 ---@return authgear.Error|nil err
 function M.ask(runtime, options, kind, text)
-  local flow, code, message, retryable = core.resolve_flow(runtime.core, options.resolver_url, options.resolver_host,
-    kind == "token" and text or nil, kind == "cookie" and text or nil)
+  local flow, err = driver.finish(runtime, { deadline = runtime.now() + runtime.timeout }, core.resolve_flow(runtime.core,
+    options.resolver_url, options.resolver_host, kind == "token" and text or nil, kind == "cookie" and text or nil))
   if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = driver.run(runtime, flow, { deadline = runtime.now() + runtime.timeout })
-  if not ok then
     return nil, err
   end
   return core.resolve_headers(flow)

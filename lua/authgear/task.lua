@@ -178,19 +178,8 @@ function M.run(runtime, flow, run)
   return driver.result(flow)
 end
 
---- The same for a flow just made, as core gives it, or why there is none: the flow, once it has ended well.
----@return userdata|nil flow
----@return authgear.Error|nil err
-function M.finish(runtime, run, flow, code, message, retryable)
-  if not flow then
-    return nil, errors.new(code, message, retryable)
-  end
-  local ok, err = M.run(runtime, flow, run)
-  if not ok then
-    return nil, err
-  end
-  return flow
-end
+--- The same for a flow just made: see driver.finishing.
+M.finish = driver.finishing(M.run)
 
 --- Has the session ended, at the server too if `revoke`.
 ---@param only string|nil the access token of the session that is meant; nil: any

@@ -39,15 +39,6 @@ static inline void ag_compat_setfuncs(lua_State *L, const luaL_Reg *l, int nup)
 }
 #endif
 
-/* Fills the table on top of the stack. */
-static inline void ag_lua_setfuncs(lua_State *L, const luaL_Reg *l)
-{
-    for (; l->name != NULL; l++) {
-        lua_pushcfunction(L, l->func);
-        lua_setfield(L, -2, l->name);
-    }
-}
-
 /* The userdata at idx if its metatable is that upvalue of the running function, which is found sooner than one by its
  * name; anything else as luaL_checkudata, which raises, naming the class. */
 static inline void *ag_lua_checkudata_at(lua_State *L, int idx, int upvalue, const char *name)

@@ -286,7 +286,6 @@ int luaopen_authgear_curl(lua_State *L)
     ag_lua_newclass(L, TRANSFER, transfer);
     lua_pop(L, 2);
     ag_lua_curl_engine_classes(L);
-    lua_newtable(L);
-    ag_lua_setfuncs(L, module);
+    luaL_newlib(L, module);
     return 1;
 }

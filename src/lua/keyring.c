@@ -94,7 +94,6 @@ int luaopen_authgear_keyring(lua_State *L)
     static const luaL_Reg module[] = { { "call", l_call }, { NULL, NULL } };
     ag_lua_newclass(L, CALL, call);
     lua_pop(L, 1);
-    lua_newtable(L);
-    ag_lua_setfuncs(L, module);
+    luaL_newlib(L, module);
     return 1;
 }

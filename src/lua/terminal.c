@@ -33,7 +33,6 @@ int luaopen_authgear_terminal(lua_State *L)
         { "is_terminal", l_is_terminal }, { "interrupt_ends", l_interrupt_ends }, { "fill_streams", l_fill_streams },
         { NULL, NULL }
     };
-    lua_newtable(L);
-    ag_lua_setfuncs(L, module);
+    luaL_newlib(L, module);
     return 1;
 }

@@ -1,6 +1,6 @@
 --- The transport on libcurl: requests go out on the calling thread, or through the engine where the caller can wait without
 -- the thread: inside a task of the scheduler, or on a coroutine of a loop whose adapter says `engine`.
--- libcurl is loaded with the first request, not before.
+-- Must never load libcurl before the first request: that takes longer than all the rest of a start.
 local current = require "authgear.current"
 local drive = require "authgear.lazy" "authgear.transport.drive"
 
