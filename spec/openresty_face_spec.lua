@@ -29,7 +29,7 @@ local LOCATIONS = {
   ]],
   ["/again"] = [[
     local client = envs.bearer:open()
-    assert(client:configure { endpoint = dev.endpoint, client_id = "native" })
+    assert(client:configure(setmetatable({ client_id = "native" }, { __index = { endpoint = dev.endpoint } })))
     local over = false
     local thread = ngx.thread.spawn(function()
       over = assert(client:fetch(dev.app .. "/public/slow?ms=100")).status

@@ -68,11 +68,13 @@ guard("lazy", { on_denied = function() end })
 guard("raising", { on_denied = function() error("boom " .. ngx.var.http_authorization) end })
 guard("leaving", { on_denied = function() return ngx.exit(404) end })
 guard("broken", { now = function() error "boom" end })
+guards.heir = authgear.protect(setmetatable({ client_options = setmetatable({}, { __index = { transport = transport, retry = false } }) },
+  { __index = { endpoint = "https://auth.test", mode = "jwt", now = 1795460500, roles = { "admin" } } }))
 guards.other = function() resolved_as = "user-2" return guards.both() end
 ]]
 
 local GUARDS = { "jwt", "optional", "bare", "scoped", "role", "verified", "named", "recent", "cookie", "resolver", "both", "fallback", "page", "own", "lazy",
-  "raising", "leaving", "broken", "other" }
+  "raising", "leaving", "broken", "heir", "other" }
 
 local batch, made, n = tokens.batch(), {}, nil
 local hostile = {}
@@ -319,6 +321,7 @@ describe("a policy", function()
   for _, case in ipairs {
     { "scoped", 403, 'Bearer realm="api", error="insufficient_scope", scope="openid mail"', "good", "mail" },
     { "role", 403, 'Bearer realm="api", error="insufficient_scope"', "good", "admin" },
+    { "heir", 403, 'Bearer realm="api", error="insufficient_scope"', "good", "admin" },
     { "verified", 403, 'Bearer realm="api", error="insufficient_scope"', "unverified", "good" },
     { "named", 403, 'Bearer realm="api", error="insufficient_scope"', "anonymous", "good" },
     { "recent", 401, 'Bearer realm="api", error="insufficient_user_authentication", max_age="100"', "good", "recent" },

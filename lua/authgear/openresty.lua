@@ -23,7 +23,7 @@ local function with_host(where, options)
   for name, value in pairs(options) do
     all[name] = value
   end
-  return all
+  return getmetatable(options) and setmetatable(all, { __index = options }) or all
 end
 
 --- As authgear.configure.

@@ -94,8 +94,12 @@ end
 
 local function make_client(options)
   local all = { endpoint = options.endpoint, client_id = "protect", timeout = 5, retry = { retries = 1, base = 0.05 }, host = host }
-  for name, value in pairs(options.client_options or {}) do
+  local own = options.client_options or {}
+  for name, value in pairs(own) do
     all[name] = value
+  end
+  if getmetatable(own) ~= nil then
+    setmetatable(all, { __index = own })
   end
   local client = clients.new()
   local ok, err = client:configure(all)
@@ -113,7 +117,7 @@ end
 ---@param options authgear.ProtectOptions
 ---@return fun() guard to be called in access_by_lua; it returns when the request may go on, and ends the request otherwise
 function M.protect(options)
-  check.options("protect", 1, options, KNOWN, { "endpoint", "mode" })
+  options = check.options("protect", 1, options, KNOWN, { "endpoint", "mode" })
   local mode = MODES[options.mode]
   check_mode(options, mode)
   local dict = ngx.shared[options.dict or "authgear"]
