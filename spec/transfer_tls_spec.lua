@@ -27,18 +27,18 @@ describe("the way to the server", function()
     it("is HTTP/2, on one kept connection", function()
       local before = server:stats().tls_accepted
       for _ = 1, 5 do
-        local res = assert(transport:send { method = "POST", url = https("/echo"), body = "hello", timeout = 5 })
+        local res = assert(transport:send { method = "POST", url = https("/echo"), body = "hello", timeout = 60 })
         assert.equal("2", res.http_version)
         assert.equal("hello", res.body:sub(-5))
       end
-      assert(transport:send { method = "GET", url = https("/mb/3"), sink = function() end, timeout = 5 })
+      assert(transport:send { method = "GET", url = https("/mb/3"), sink = function() end, timeout = 60 })
       assert.equal(before + 1, server:stats().tls_accepted)
     end)
 
     it("outlives the number of HTTP/2 requests after which servers take libcurl for an attacker", function()
       local before = server:stats().tls_accepted
       for i = 1, 1700 do
-        local res, _, message = transport:send { method = "GET", url = https("/bytes/1"), timeout = 5 }
+        local res, _, message = transport:send { method = "GET", url = https("/bytes/1"), timeout = 60 }
         assert(res, i .. ": " .. tostring(message))
       end
       assert.equal(before + 3, server:stats().tls_accepted)
@@ -46,14 +46,14 @@ describe("the way to the server", function()
 
     it("takes names and addresses the certificate is for", function()
       for _, host in ipairs { "localhost", "127.0.0.1" } do
-        assert.equal(200, assert(transport:send { method = "GET", url = https("/echo", host), timeout = 5 }).status)
+        assert.equal(200, assert(transport:send { method = "GET", url = https("/echo", host), timeout = 60 }).status)
       end
     end)
 
     it("has no request in it twice when the server refuses a stream", function()
       local function refused(fresh)
         local before = server:stats().refused
-        local res, code, _, _, sent = transport:send { method = "POST", url = https("/refuse-h2"), body = "x", timeout = 5,
+        local res, code, _, _, sent = transport:send { method = "POST", url = https("/refuse-h2"), body = "x", timeout = 60,
           fresh = fresh }
         assert.is_nil(res)
         assert.equal("network", code)
@@ -66,7 +66,7 @@ describe("the way to the server", function()
 
     it("trusts the file that SSL_CERT_FILE or CURL_CA_BUNDLE names", function()
       local script = ([[
-        local res, code = require("authgear.transport.curl").new { proxy = "" }:send { method = "GET", url = %q, timeout = 5 }
+        local res, code = require("authgear.transport.curl").new { proxy = "" }:send { method = "GET", url = %q, timeout = 60 }
         print(res and res.status or code)
       ]]):format(https("/echo"))
       assert.equal("tls\nstatus 0\n", raw_server.run(script))
@@ -84,9 +84,9 @@ describe("the way to the server", function()
       local t = proxied()
       local before = server:stats()
       for _ = 1, 3 do
-        assert.equal(200, assert(t:send { method = "GET", url = "http://server.test/echo", timeout = 5 }).status)
+        assert.equal(200, assert(t:send { method = "GET", url = "http://server.test/echo", timeout = 60 }).status)
       end
-      local res = assert(t:send { method = "GET", url = "https://server.test/echo", timeout = 5,
+      local res = assert(t:send { method = "GET", url = "https://server.test/echo", timeout = 60,
         headers = "Authorization: Bearer canary\r\n" })
       assert.truthy(res.body:find("authorization: Bearer canary", 1, true))
       assert.equal("2", res.http_version)
@@ -101,7 +101,7 @@ describe("the way to the server", function()
 
     it("that refuses is a network error, and nothing was sent", function()
       local t = proxied()
-      local res, code, message, retryable, sent = t:send { method = "GET", url = "https://forbidden.test/secret", timeout = 5 }
+      local res, code, message, retryable, sent = t:send { method = "GET", url = "https://forbidden.test/secret", timeout = 60 }
       assert.is_nil(res)
       assert.equal("network", code)
       assert.is_true(retryable)
@@ -112,24 +112,24 @@ describe("the way to the server", function()
 
     it("that is not there fails, except for loopback, however that is written", function()
       local t = proxied { proxy = "http://127.0.0.1:" .. server.dead }
-      local res, code = t:send { method = "GET", url = "http://server.test/echo", timeout = 5 }
+      local res, code = t:send { method = "GET", url = "http://server.test/echo", timeout = 60 }
       assert.is_nil(res)
       assert.equal("network", code)
       for _, host in ipairs { "127.0.0.1", "localhost", "LOCALHOST", "a.localhost", "127.1", "0x7f.0.0.1", "2130706433",
         "0177.1" } do
-        local answer, why, message = t:send { method = "GET", url = "http://" .. host .. ":" .. server.http .. "/echo", timeout = 5 }
+        local answer, why, message = t:send { method = "GET", url = "http://" .. host .. ":" .. server.http .. "/echo", timeout = 60 }
         assert.same({ host, 200 }, { host, answer and answer.status or why .. ": " .. tostring(message) })
       end
       -- nobody listens there on ::1: the message says which host was not reached
       for _, host in ipairs { "[::1]", "[0:0:0:0:0:0:0:1]" } do
-        local _, why, message = t:send { method = "GET", url = "http://" .. host .. ":" .. server.dead .. "/", timeout = 5 }
+        local _, why, message = t:send { method = "GET", url = "http://" .. host .. ":" .. server.dead .. "/", timeout = 60 }
         assert.equal("network", why)
         assert.equal("could not connect to [::1]:" .. server.dead, message)
       end
-      assert.equal("dns", (select(2, t:send { method = "GET", url = "http://localhost.:1/", timeout = 5 }))) -- libcurl's limit
+      assert.equal("dns", (select(2, t:send { method = "GET", url = "http://localhost.:1/", timeout = 60 }))) -- libcurl's limit
       -- and these only look like it
       for _, host in ipairs { "localhost.test", "127.0.0.1.test", "notlocalhost", "128.0.0.1" } do
-        assert.is_nil((t:send { method = "GET", url = "http://" .. host .. ":" .. server.http .. "/echo", timeout = 5 }))
+        assert.is_nil((t:send { method = "GET", url = "http://" .. host .. ":" .. server.http .. "/echo", timeout = 60 }))
       end
       t:close()
     end)
@@ -137,8 +137,8 @@ describe("the way to the server", function()
     it("is left out for the hosts of no_proxy", function()
       local t = proxied { no_proxy = "nowhere.invalid" }
       local before = server:stats().proxied
-      assert.equal("dns", (select(2, t:send { method = "GET", url = "http://nowhere.invalid/", timeout = 5 })))
-      assert(t:send { method = "GET", url = "http://server.test/echo", timeout = 5 })
+      assert.equal("dns", (select(2, t:send { method = "GET", url = "http://nowhere.invalid/", timeout = 60 })))
+      assert(t:send { method = "GET", url = "http://server.test/echo", timeout = 60 })
       assert.equal(before + 1, server:stats().proxied)
       t:close()
     end)
@@ -147,7 +147,7 @@ describe("the way to the server", function()
       local script = ([[
         local t = require("authgear.transport.curl").new { %s ca_file = %q }
         for _, url in ipairs { "http://server.test/echo", "https://server.test/echo", %q, %q } do
-          local res, code = t:send { method = "GET", url = url, timeout = 5 }
+          local res, code = t:send { method = "GET", url = url, timeout = 60 }
           io.write(res and res.status or code, " ")
         end
       ]])
@@ -175,8 +175,8 @@ describe("the way to the server", function()
         ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
         local url, plain = %q, %q
         local t = require("authgear.transport.curl").new { proxy = "", ca_file = %q }
-        local function get() return (t:send { method = "GET", url = url, timeout = 5 } or {}).status end
-        local half = t:prepare { method = "GET", url = plain .. "/wait/300", timeout = 5 }
+        local function get() return (t:send { method = "GET", url = url, timeout = 60 } or {}).status end
+        local half = t:prepare { method = "GET", url = plain .. "/wait/300", timeout = 60 }
         assert(get() == 200)
         local child = ffi.C.fork()
         if child == 0 then
@@ -206,8 +206,8 @@ describe("the way to the server", function()
       -- libcurl's own wake-up pair is inherited, which harms nobody
       assert.is_nil((transport:send { method = "GET", url = "http://127.0.0.1:" .. server.dead .. "/" }))
       local before = sockets()
-      assert(transport:send { method = "GET", url = server:url("http", "/echo"), timeout = 5 })
-      assert(transport:send { method = "GET", url = https("/echo"), timeout = 5 })
+      assert(transport:send { method = "GET", url = server:url("http", "/echo"), timeout = 60 })
+      assert(transport:send { method = "GET", url = https("/echo"), timeout = 60 })
       assert.equal(before, sockets())
     end)
   end)
