@@ -66,6 +66,7 @@ clean:
 help:
 	@echo 'make                 the modules for Lua $(LUA), into $(BUILD)/$(LUA) (LUA=5.1|5.2|5.3|5.4|jit)'
 	@echo 'make all-lua         the modules for all five Luas'
+	@echo '                     (CURL_LIBS=-l:libcurl-gnutls.so.4 on either: on another libcurl, here that of GnuTLS)'
 	@echo 'make static          libauthgear.a for Lua $(LUA), to link into a program (docs/embedding.md)'
 	@echo 'make demo            log in, stay logged in, call a server: a story to read'
 	@echo 'make test            installs what is missing, builds, runs every spec on every Lua'
