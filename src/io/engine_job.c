@@ -34,7 +34,7 @@ ag_job *ag_job_new(ag_engine *g, const ag_transfer_request *r, ag_err *e)
     atomic_init(&j->refs, 2); /* the handle's and the thread's */
     atomic_init(&j->pieces, NULL);
     j->request = *r;
-    at = j->text;
+    at = j->text.p;
     j->request.url = copy(&at, r->url);
     *at++ = '\0';
     j->request.method = copy(&at, r->method);
@@ -79,8 +79,7 @@ void ag_job_wipe_request(ag_job *j)
         ag_piece_free(&j->a, p);
         p = next;
     }
-    ag_wipe(j->text, j->text_n);
-    j->text_n = 0;
+    ag_buffer_clear(&j->a, &j->text, SIZE_MAX, true);
     ag_settings_unref(j->request.settings);
     j->request = (ag_transfer_request){ 0 };
 }
@@ -135,10 +134,8 @@ void ag_job_orphan(ag_job *j)
     if (j->over)
         return;
     atomic_store(&j->news, 0);
-    j->text = NULL;
-    j->text_n = j->text_cap = 0;
     j->request = (ag_transfer_request){ 0 };
-    j->headers = j->chunk = j->body = (ag_buffer){ 0 };
+    j->text = j->headers = j->chunk = j->body = (ag_buffer){ 0 };
 }
 
 /* --- what the host does with it ------------------------------------------ */

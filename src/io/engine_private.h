@@ -58,8 +58,7 @@ struct ag_job {
 
     /* handed over as said above */
     ag_transfer_request request;            /* its views are into text */
-    char *text;             /* wiped when the request is done with */
-    size_t text_n, text_cap;
+    ag_buffer text;         /* wiped when the request is done with */
     int status;
     ag_buffer headers, chunk, body;
     const char *version;
@@ -159,7 +158,7 @@ void ag_core_stop(ag_core *c, ag_engine *g);    /* joins the thread, frees it */
 void ag_core_abandon(ag_core *c);           /* in a forked child */
 
 /* engine_spare.c */
-ag_job *ag_spare_take(ag_engine *g, size_t text_n); /* all zero but for its memory and text_n; NULL: out of memory */
+ag_job *ag_spare_take(ag_engine *g, size_t text_n); /* all zero but for its memory and text.n; NULL: out of memory */
 void ag_spare_put(ag_engine *g, ag_job *j);         /* owned from now on; nobody else has a reference */
 void ag_spare_leave(ag_core *c, ag_job *j);         /* the same on our thread, for the host to collect */
 void ag_spare_collect(ag_engine *g, ag_core *c);

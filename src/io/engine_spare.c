@@ -14,13 +14,13 @@ enum { BUSY_BYTES = 4 * 1024 * 1024, IDLE_BYTES = 64 * 1024 };
 /* All of it is allocated: the sum is a size. */
 static size_t held(const ag_job *j)
 {
-    return sizeof *j + j->text_cap + j->headers.cap + j->chunk.cap + j->body.cap;
+    return sizeof *j + j->text.cap + j->headers.cap + j->chunk.cap + j->body.cap;
 }
 
 static void free_job(ag_job *j)
 {
     ag_alloc a = j->a;
-    ag_free(&a, j->text);
+    ag_buffer_free(&a, &j->text, false);
     ag_buffer_free(&a, &j->headers, false);
     ag_buffer_free(&a, &j->chunk, false);
     ag_buffer_free(&a, &j->body, false);
@@ -48,11 +48,7 @@ void ag_spare_trim(ag_engine *g)
 static void put(ag_engine *g, ag_job *j)
 {
     ag_job_wipe_request(j);
-    if (j->text_cap > KEEP) {
-        ag_free(&j->a, j->text);
-        j->text = NULL;
-        j->text_cap = 0;
-    }
+    ag_buffer_clear(&j->a, &j->text, KEEP, false);
     ag_buffer_clear(&j->a, &j->headers, KEEP, false);
     ag_buffer_clear(&j->a, &j->chunk, KEEP, j->secret);
     ag_buffer_clear(&j->a, &j->body, KEEP, j->secret);
@@ -92,14 +88,8 @@ void ag_spare_collect(ag_engine *g, ag_core *c)
 /* What it has room for stays with it. */
 static void empty(ag_job *j)
 {
-    ag_job kept = { .a = j->a, .text = j->text, .text_cap = j->text_cap, .headers = j->headers, .chunk = j->chunk, .body = j->body };
-    memset(j, 0, sizeof *j);
-    j->a = kept.a;
-    j->text = kept.text;
-    j->text_cap = kept.text_cap;
-    j->headers = kept.headers;
-    j->chunk = kept.chunk;
-    j->body = kept.body;
+    ag_job kept = { .a = j->a, .text = j->text, .headers = j->headers, .chunk = j->chunk, .body = j->body };
+    memcpy(j, &kept, sizeof kept);
 }
 
 static ag_job *take(ag_engine *g)
@@ -123,16 +113,10 @@ ag_job *ag_spare_take(ag_engine *g, size_t text_n)
     j = take(g);
     if (j == NULL)
         return NULL;
-    if (j->text_cap < text_n) {
-        ag_free(&j->a, j->text); /* wiped */
-        j->text_cap = 0;
-        j->text = ag_resize(&j->a, NULL, text_n);
-        if (j->text == NULL) {
-            free_job(j);
-            return NULL;
-        }
-        j->text_cap = text_n;
+    if (!ag_buffer_reserve(&j->a, &j->text, text_n, false)) {
+        free_job(j);
+        return NULL;
     }
-    j->text_n = text_n;
+    j->text.n = text_n;
     return j;
 }
