@@ -20,8 +20,6 @@ local handles = setmetatable({}, { __mode = "kv" })
 -- The tasks that failed and whose handles have not been asked, the oldest first.
 local failures = { n = 0, new = false }
 
-local checked_budget = nil -- update's, most likely the same in each frame
-
 local LOOKS = 16 -- failures that are looked at in one run
 
 local function pack(...)
@@ -134,9 +132,8 @@ end
 ---@param budget number|nil seconds: no other task is gone on with after that; one at least is
 ---@return integer running tasks that are not done, refreshes under way included
 function M.update(budget)
-  if budget ~= nil and budget ~= checked_budget then
+  if budget ~= nil then
     check.value("update", 1, "budget", budget, "seconds")
-    checked_budget = budget
   end
   return scheduler.frame(budget)
 end

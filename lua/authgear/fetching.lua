@@ -266,7 +266,7 @@ local function send_at_once(runtime, url, method, block, body, timeout, max_body
     return nil
   end
   local version, now = core.fetch_at_once(runtime.core, url)
-  if version == nil or version ~= client._version or runtime.closed or (runtime.host.refuses and driver.refusal(runtime)) then
+  if version == nil or version ~= client._version or runtime.closed or driver.refusal(runtime) then
     return nil -- what is wrong with it the flow says
   end
   local headers = block == "" and own or block .. own

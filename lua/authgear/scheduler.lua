@@ -71,9 +71,7 @@ function M.ready(task)
   end
   task.queued = true
   push(task.internal and ours or users, task)
-  if not working then
-    tell()
-  end
+  tell()
 end
 local ready = M.ready
 
@@ -186,7 +184,7 @@ local function drain(from, only_owed)
     elseif not task.done then
       task.queued = nil
       step(task)
-      if M.last and M.is_late() then
+      if M.is_late() then
         return false
       end
     end
@@ -240,23 +238,17 @@ local function collect_later()
   end
 end
 
--- One run: some passes over those that can go on. What there is none of is not called: it would cost a frame, whose caches
--- are cold, a microsecond each.
+-- One run: some passes over those that can go on.
 local function work(time, only_ours, only_owed)
   M.last = time
   M.ticks = M.ticks + 1
-  if later.n > 0 then
-    collect_later()
-  end
-  if timers.n > 0 then
-    collect_timers()
-  end
+  collect_later()
+  collect_timers()
   for _ = 1, PASSES do
     collect()
-    local has_ours, has_users = ours.tail >= ours.head, not only_ours and users.tail >= users.head
-    if not (has_ours or has_users) then
+    if is_empty(ours) and (only_ours or is_empty(users)) then
       return
-    elseif has_ours and not drain(ours, only_owed) or has_users and not drain(users) then
+    elseif not drain(ours, only_owed) or not (only_ours or drain(users)) then
       return
     end
   end
@@ -289,11 +281,11 @@ end
 
 -- Makes one run: see work.
 function M.guarded(...)
-  local had_work = count > 0 or next(watchers) ~= nil
+  local had_work = M.pending()
   working = true
   local ok, raised = pcall(work, ...)
   working = false
-  if had_work and count == 0 then
+  if had_work then
     tell_if_over()
   end
   if not ok then
@@ -305,6 +297,9 @@ end
 -- Is this call made from inside a run?
 local function is_inside()
   local task = M.current
+  if not task then
+    return false
+  end
   local status = coroutine.status(task.thread)
   if status == "running" or status == "normal" then
     return true
@@ -314,7 +309,7 @@ local function is_inside()
 end
 
 local function run(until_when)
-  if not (M.current and is_inside()) then
+  if not is_inside() then
     M.guarded(until_when)
     if M.after_run then
       M.after_run(count)
@@ -338,10 +333,7 @@ end
 ---@return integer count tasks that are still there
 function M.frame(budget)
   local time = clock()
-  local patient = time - framed >= FRAME
-  if patient ~= is_patient then
-    M.be_patient(patient)
-  end
+  M.be_patient(time - framed >= FRAME)
   framed = time
   return run(budget and time + budget)
 end

@@ -2,6 +2,8 @@
 -- no request's end ends. One runner takes what comes in the meantime, so that nginx's limit on timers (lua_max_running_timers, 256) is
 -- none on how much is done at once.
 -- Must never keep a worker from ending once it has nothing to do.
+local queues = require "authgear.queue"
+
 local new_semaphore = require("ngx.semaphore").new
 
 local exiting, timer_at = ngx.worker.exiting, ngx.timer.at
@@ -12,7 +14,7 @@ local IDLE = 1 -- seconds that a runner waits for more
 local LATE = 1 -- seconds after which a timer has not come
 local MOST = 200 -- light threads of one runner: nginx keeps what it knows of each until the timer is over
 
-local queue, first, last = {}, 1, 0
+local queue = queues.new()
 local runner -- takes what is in the queue, or will; nil: nobody
 local start
 
@@ -25,15 +27,12 @@ end
 
 -- Begins what is in the queue. False: another has to go on with it.
 local function take(self)
-  while first <= last do
+  while not queues.is_empty(queue) do
     if self.count == MOST then
       return false
     end
-    local fn = queue[first]
-    queue[first] = nil
-    first = first + 1
     self.count = self.count + 1
-    ngx.thread.spawn(safely, fn)
+    ngx.thread.spawn(safely, queues.pop(queue))
   end
   return true
 end
@@ -46,7 +45,7 @@ local function run(self)
   if runner == self then
     runner = nil
   end
-  while first <= last and not runner and not start() do
+  while not queues.is_empty(queue) and not runner and not start() do
     self.count = 0
     take(self)
   end
@@ -70,14 +69,13 @@ end
 ---@param fn fun()
 ---@return boolean ok false: it will not be
 function M.run(fn)
-  last = last + 1
-  queue[last] = fn
-  if is_there() then
-    runner.semaphore:post(1)
-  elseif not start() then
-    queue[last] = nil
-    last = last - 1
+  local there = is_there()
+  if not there and not start() then
     return false
+  end
+  queues.push(queue, fn)
+  if there then
+    runner.semaphore:post(1)
   end
   return true
 end

@@ -68,10 +68,8 @@ local function may_begin(task)
   if not task then
     return true
   end
-  if scheduler.last then
-    scheduler.breathe()
-  end
-  return not (task.cancelled and scheduler.refuses(task))
+  scheduler.breathe()
+  return not scheduler.refuses(task)
 end
 
 local function submit(self, req)
@@ -108,8 +106,7 @@ local function exchange_in_loop(self, ...)
 end
 
 --- As authgear.transport.curl's. Nothing of the caller's is called here, and what is left behind by a task that ends in
---- the middle is closed with it. Every function that is called and every table that is looked at costs a frame, whose
---- caches are cold, most of a microsecond: so there are few.
+--- the middle is closed with it.
 function Engine:exchange(...)
   local task = scheduler.current
   if not task then
@@ -121,11 +118,7 @@ function Engine:exchange(...)
   if not job then
     return nil, code, message, retryable, sent
   end
-  if task.job then
-    scheduler.keep(task, job)
-  else
-    task.job = job
-  end
+  scheduler.keep(task, job)
   local status, headers, body, version
   repeat
     park()
@@ -134,11 +127,7 @@ function Engine:exchange(...)
     end
     status, headers, body, version, sent = job:take()
   until status ~= "wait"
-  if task.job == job then
-    task.job = nil
-  else
-    scheduler.release(task, job)
-  end
+  scheduler.release(task, job)
   return status, headers, body, version, sent
 end
 
