@@ -53,15 +53,7 @@ describe("the engine", function()
       world.engine:patient(true)
       for _, pause in ipairs { 0, 0, 0.001, 0.003, 0.15, 0 } do
         core.sleep(pause)
-        local jobs = {}
-        for i = 1, 20 do
-          jobs[i] = world:submit("/zero")
-        end
-        world:finish((table.unpack or unpack)(jobs))
-        for _, job in ipairs(jobs) do
-          assert.equal(200, (job:answer()))
-          job:close()
-        end
+        world:all(20, "/zero")
       end
       local patient = world:submit("/zero")
       world.engine:patient(false)

@@ -8,6 +8,7 @@ local authgear = require "authgear"
 local check = require "authgear.check"
 local clients = require "authgear.client"
 local host = require "authgear.openresty.host"
+local laid = require "authgear.openresty.options"
 local storages = require "authgear.storage"
 
 ---@class authgear.openresty : authgear
@@ -19,11 +20,7 @@ local function with_host(where, options)
   elseif options.host ~= nil then
     check.fail(where, 1, "option 'host' is nginx here")
   end
-  local all = { host = host }
-  for name, value in pairs(options) do
-    all[name] = value
-  end
-  return getmetatable(options) and setmetatable(all, { __index = options }) or all
+  return laid.over({ host = host }, options)
 end
 
 --- As authgear.configure.

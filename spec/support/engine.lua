@@ -46,6 +46,19 @@ function World:finish(...)
   end
 end
 
+--- So many at once, to their end: 200 each.
+function World:all(count, path, o)
+  local jobs = {}
+  for i = 1, count do
+    jobs[i] = self:submit(path, o)
+  end
+  self:finish((table.unpack or unpack)(jobs))
+  for _, job in ipairs(jobs) do
+    assert(job:answer() == 200)
+    job:close()
+  end
+end
+
 --- To the end: what job:answer gives.
 function World:get(path, o)
   local job = self:submit(path, o)

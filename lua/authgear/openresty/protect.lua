@@ -11,6 +11,7 @@ local denials = require "authgear.openresty.denial"
 local headers = require "authgear.openresty.headers"
 local host = require "authgear.openresty.host"
 local keys = require "authgear.openresty.keys"
+local laid = require "authgear.openresty.options"
 local memory = require "authgear.openresty.memory"
 
 local get_phase = ngx.get_phase
@@ -94,15 +95,8 @@ end
 
 local function make_client(options)
   local all = { endpoint = options.endpoint, client_id = "protect", timeout = 5, retry = { retries = 1, base = 0.05 }, host = host }
-  local own = options.client_options or {}
-  for name, value in pairs(own) do
-    all[name] = value
-  end
-  if getmetatable(own) ~= nil then
-    setmetatable(all, { __index = own })
-  end
   local client = clients.new()
-  local ok, err = client:configure(all)
+  local ok, err = client:configure(laid.over(all, options.client_options or {}))
   if not ok then
     error(err, 0)
   end
