@@ -113,7 +113,7 @@ static void dead_names(ag_settings *s)
     OK(et_now() - began < 5, "and does not wait for it");
     began = et_now();
     ag_engine_stop(g);
-    OK(et_now() - began < 5 && ag_job_step(b) == AG_STEP_ERROR && ag_job_error(b)->code == AG_E_CLOSED,
+    OK(et_now() - began < 5 && ag_job_step(b) == AG_STEP_ERROR && et_error(b).code == AG_E_CLOSED,
        "the end of the engine does not wait for it either");
     printf("# stopped in %.1f ms\n", (et_now() - began) * 1000);
     ag_job_close(b);
@@ -134,7 +134,7 @@ static void deadlines(ag_settings *s)
         ag_err e;
         r.timeout = 0.1;
         j = ag_engine_submit(g, &r, &e);
-        OK(et_finish(g, j, &taken) == AG_STEP_ERROR && ag_job_error(j)->code == AG_E_TIMEOUT,
+        OK(et_finish(g, j, &taken) == AG_STEP_ERROR && et_error(j).code == AG_E_TIMEOUT,
            tap_name("its time is over", i == 0 ? "in the look-up" : "in the answer"));
         ag_job_close(j);
     }
@@ -264,7 +264,7 @@ static double stop_in_the_middle(ag_settings *s, int *lost)
     took = et_now() - took;
     for (i = 0, *lost = 0; i < N; i++) {
         ag_transfer_request r = et_get(s, "http://127.0.0.1/");
-        *lost += ag_job_step(jobs[i]) == AG_STEP_ERROR && ag_job_error(jobs[i])->code == AG_E_CLOSED &&
+        *lost += ag_job_step(jobs[i]) == AG_STEP_ERROR && et_error(jobs[i]).code == AG_E_CLOSED &&
                 ag_engine_submit(g, &r, &e) == NULL && e.code == AG_E_CLOSED;
         ag_job_close(jobs[i]);
     }
@@ -309,7 +309,7 @@ static bool starved(ag_settings *s, long at, bool onwards, bool *reached)
     }
     for (i = 0; i < 3; i++) {
         ag_step step = jobs[i] == NULL ? AG_STEP_ERROR : et_finish(g, jobs[i], &taken);
-        good = good && (step == AG_STEP_DONE || (step == AG_STEP_ERROR && (jobs[i] == NULL || ag_job_error(jobs[i])->code == AG_E_MEMORY)));
+        good = good && (step == AG_STEP_DONE || (step == AG_STEP_ERROR && (jobs[i] == NULL || et_error(jobs[i]).code == AG_E_MEMORY)));
         if (jobs[i] != NULL)
             ag_job_close(jobs[i]);
     }
@@ -393,7 +393,7 @@ static void slow_consumer(ag_settings *s, const char *kind, size_t mb)
 
 static int in_child(ag_engine *g, ag_settings *s, ag_job *old, ag_job *over)
 {
-    if (ag_job_step(old) != AG_STEP_ERROR || ag_job_error(old)->code != AG_E_NETWORK)
+    if (ag_job_step(old) != AG_STEP_ERROR || et_error(old).code != AG_E_NETWORK)
         return 2;
     if (ag_engine_ready(g) != old || ag_engine_ready(g) != NULL)
         return 3;

@@ -102,6 +102,14 @@ static inline ag_step et_finish(ag_engine *g, ag_job *j, size_t *taken)
     return AG_STEP_WAIT;
 }
 
+/* What went wrong with a job. */
+static inline ag_err et_error(const ag_job *j)
+{
+    ag_err e;
+    ag_job_error(j, &e);
+    return e;
+}
+
 /* The status of one request, or 0. */
 static inline int et_status(ag_engine *g, ag_settings *s, const char *url)
 {
@@ -115,7 +123,7 @@ static inline int et_status(ag_engine *g, ag_settings *s, const char *url)
     if (et_finish(g, j, &taken) == AG_STEP_DONE)
         status = ag_job_status(j);
     else
-        printf("# %s\n", ag_job_error(j)->message);
+        printf("# %s\n", et_error(j).message);
     ag_job_close(j);
     return status;
 }

@@ -60,7 +60,7 @@ ag_view ag_job_body(const ag_job *j);       /* after AG_STEP_CHUNK the chunk, af
 void ag_job_body_taken(ag_job *j);          /* after AG_STEP_CHUNK: the next may come */
 bool ag_job_collected(const ag_job *j);
 const char *ag_job_http_version(const ag_job *j);
-const ag_err *ag_job_error(const ag_job *j);
+void ag_job_error(const ag_job *j, ag_err *e);      /* after AG_STEP_ERROR */
 bool ag_job_sent(const ag_job *j);
 uint64_t ag_job_id(const ag_job *j);
 /* The caller's mark on a job; 0: none. */

@@ -122,7 +122,8 @@ void ag_job_lose(ag_job *j, ag_err_code code, const char *text)
         return;
     j->lost = true;
     j->engine->running--;
-    (void)ag_fail(&j->lost_err, code, "%s", text);
+    j->lost_code = code;
+    j->lost_why = text;
 }
 
 /* Not a byte of what the other thread may have been changing is looked at again. */
@@ -234,9 +235,12 @@ const char *ag_job_http_version(const ag_job *j)
     return j->version;
 }
 
-const ag_err *ag_job_error(const ag_job *j)
+void ag_job_error(const ag_job *j, ag_err *e)
 {
-    return j->lost ? &j->lost_err : &j->err;
+    if (j->lost)
+        (void)ag_fail(e, j->lost_code, "%s", j->lost_why);
+    else
+        *e = j->err;
 }
 
 bool ag_job_sent(const ag_job *j)

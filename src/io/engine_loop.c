@@ -45,7 +45,8 @@ static void tell_over(ag_core *c, ag_job *j)
 static void take_result(ag_job *j)
 {
     ag_transfer *t = j->t;
-    j->err = *ag_transfer_error(t);
+    if (ag_transfer_error(t)->code != AG_E_NONE)
+        j->err = *ag_transfer_error(t);
     j->sent = ag_transfer_sent(t);
     j->collected = ag_transfer_collected(t);
     j->version = ag_transfer_http_version(t);

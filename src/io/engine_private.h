@@ -63,7 +63,6 @@ struct ag_job {
     ag_buffer headers, chunk, body;
     const char *version;
     bool secret, collected, sent;
-    ag_err err;
 
     /* the host's */
     ag_engine *engine;      /* a reference, while the handle is open */
@@ -72,10 +71,11 @@ struct ag_job {
     size_t tag;
     bool closed;
     bool over;              /* its end was seen */
-    bool lost;              /* its end is lost_err: with its thread, or for want of memory */
+    bool lost;              /* its end is lost_why: with its thread, or for want of memory */
     bool told;              /* ag_engine_ready has given it for being over */
     bool accepted;
-    ag_err lost_err;
+    ag_err_code lost_code;
+    const char *lost_why;   /* static */
 
     /* ours */
     ag_transfer *t;         /* NULL: waits in its line, or is over */
@@ -83,6 +83,9 @@ struct ag_job {
     bool done;
     bool headers_told, need_told, chunk_out;
     ag_heap_entry deadline;
+
+    /* handed over with the result; the last, for it is large: but for its code it is left as it was when a job is used again */
+    ag_err err;
 };
 
 /* What belongs to one thread of ours. */

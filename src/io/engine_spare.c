@@ -3,6 +3,7 @@
  * our thread frees nothing that the host has made, but leaves it to the host, and the host gives most of what either has
  * made out again.
  * The host's, but for ag_spare_leave. Must never hold much where nothing is under way. */
+#include <stddef.h>
 #include <string.h>
 
 #include "io/engine_private.h"
@@ -88,8 +89,15 @@ void ag_spare_collect(ag_engine *g, ag_core *c)
 /* What it has room for stays with it. */
 static void empty(ag_job *j)
 {
-    ag_job kept = { .a = j->a, .text = j->text, .headers = j->headers, .chunk = j->chunk, .body = j->body };
-    memcpy(j, &kept, sizeof kept);
+    const ag_alloc a = j->a;
+    const ag_buffer text = j->text, headers = j->headers, chunk = j->chunk, body = j->body;
+    memset(j, 0, offsetof(ag_job, err));
+    j->err.code = AG_E_NONE;
+    j->a = a;
+    j->text = text;
+    j->headers = headers;
+    j->chunk = chunk;
+    j->body = body;
 }
 
 static ag_job *take(ag_engine *g)

@@ -92,7 +92,9 @@ static void close_job(lua_job *lj)
 
 static int push_failure(lua_State *L, const ag_job *j)
 {
-    return ag_lua_curl_failure(L, ag_job_error(j), ag_job_sent(j));
+    ag_err e;
+    ag_job_error(j, &e);
+    return ag_lua_curl_failure(L, &e, ag_job_sent(j));
 }
 
 static int job_step(lua_State *L)
@@ -232,10 +234,11 @@ static ag_engine *check_engine(lua_State *L)
     return le->g;
 }
 
+/* Its upvalues are the classes of engines, settings and jobs, found sooner than by their names. */
 static int engine_submit(lua_State *L)
 {
     ag_engine *g = check_engine(L);
-    lua_settings *ls = luaL_checkudata(L, 2, SETTINGS);
+    lua_settings *ls = ag_lua_checkudata_at(L, 2, 2, SETTINGS);
     size_t tag = lua_isnoneornil(L, 3) ? 0 : check_tag(L, 3);
     ag_transfer_request r = { 0 };
     lua_job *lj;
@@ -247,7 +250,7 @@ static int engine_submit(lua_State *L)
     r.settings = ls->s;
     lj = lua_newuserdata(L, sizeof *lj);
     *lj = (lua_job){ 0 };
-    luaL_getmetatable(L, JOB);
+    lua_pushvalue(L, lua_upvalueindex(3));
     (void)lua_setmetatable(L, -2);
     lj->j = ag_engine_submit(g, &r, &e);
     if (lj->j == NULL)
@@ -383,20 +386,24 @@ int ag_lua_curl_engine(lua_State *L)
 void ag_lua_curl_engine_classes(lua_State *L)
 {
     static const luaL_Reg settings[] = { { "__gc", settings_gc }, { NULL, NULL } };
-    static const luaL_Reg engine[] = { { "submit", engine_submit },         { "ready", engine_ready },
-                                       { "wait", engine_wait },             { "descriptor", engine_descriptor },
-                                       { "listen", engine_listen },         { "accept", engine_accept },
-                                       { "rest", engine_rest },             { "poke", engine_poke },
-                                       { "running", engine_running },       { "limits", engine_limits },
-                                       { "patient", engine_patient },       { "__gc", engine_gc },
-                                       { NULL, NULL } };
+    static const luaL_Reg engine[] = { { "ready", engine_ready },           { "wait", engine_wait },
+                                       { "descriptor", engine_descriptor }, { "listen", engine_listen },
+                                       { "accept", engine_accept },         { "rest", engine_rest },
+                                       { "poke", engine_poke },             { "running", engine_running },
+                                       { "limits", engine_limits },         { "patient", engine_patient },
+                                       { "__gc", engine_gc },               { NULL, NULL } };
     static const luaL_Reg job[] = { { "step", job_step },     { "accept", job_accept },   { "feed", job_feed },
                                     { "result", job_result }, { "answer", job_answer },   { "take", job_take },
                                     { "id", job_id },         { "tag", job_tag },
                                     { "close", job_close },   { "__close", job_close },   { "__gc", job_close },
                                     { NULL, NULL } };
-    ag_lua_newclass(L, SETTINGS, settings);
     ag_lua_newclass(L, ENGINE, engine);
+    ag_lua_newclass(L, SETTINGS, settings);
     ag_lua_newclass(L, JOB, job);
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, -3);
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, engine_submit, 3);
+    lua_setfield(L, -4, "submit");
     lua_pop(L, 3);
 }
