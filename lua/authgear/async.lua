@@ -22,6 +22,8 @@ local failures = { n = 0, new = false }
 
 local LOOKS = 16 -- failures that are looked at in one run
 
+local checked_budget -- of the last update: the same is given once a frame
+
 local function pack(...)
   return { n = select("#", ...), ... }
 end
@@ -132,8 +134,9 @@ end
 ---@param budget number|nil seconds: no other task is gone on with after that; one at least is
 ---@return integer running tasks that are not done, refreshes under way included
 function M.update(budget)
-  if budget ~= nil then
+  if budget ~= nil and budget ~= checked_budget then
     check.value("update", 1, "budget", budget, "seconds")
+    checked_budget = budget
   end
   return scheduler.frame(budget)
 end

@@ -238,17 +238,27 @@ local function collect_later()
   end
 end
 
--- One run: some passes over those that can go on.
+-- One run: some passes over those that can go on. Most have nothing to do, in a frame loop, where the caches are cold each
+-- time: they call as few functions as can be.
 local function work(time, only_ours, only_owed)
   M.last = time
   M.ticks = M.ticks + 1
-  collect_later()
-  collect_timers()
+  if later.n > 0 then
+    collect_later()
+  end
+  if timers.n > 0 then
+    collect_timers()
+  end
   for _ = 1, PASSES do
     collect()
-    if is_empty(ours) and (only_ours or is_empty(users)) then
+    local has_ours = ours.head <= ours.tail
+    if has_ours and not drain(ours, only_owed) then
       return
-    elseif not drain(ours, only_owed) or not (only_ours or drain(users)) then
+    end
+    local has_users = not only_ours and users.head <= users.tail
+    if has_users and not drain(users) then
+      return
+    elseif not (has_ours or has_users) then
       return
     end
   end
@@ -281,11 +291,11 @@ end
 
 -- Makes one run: see work.
 function M.guarded(...)
-  local had_work = M.pending()
+  local had_work = count > 0 or next(watchers) ~= nil
   working = true
   local ok, raised = pcall(work, ...)
   working = false
-  if had_work then
+  if had_work and count == 0 then
     tell_if_over()
   end
   if not ok then
@@ -297,9 +307,6 @@ end
 -- Is this call made from inside a run?
 local function is_inside()
   local task = M.current
-  if not task then
-    return false
-  end
   local status = coroutine.status(task.thread)
   if status == "running" or status == "normal" then
     return true
@@ -309,7 +316,7 @@ local function is_inside()
 end
 
 local function run(until_when)
-  if not is_inside() then
+  if not (M.current and is_inside()) then
     M.guarded(until_when)
     if M.after_run then
       M.after_run(count)
@@ -333,7 +340,10 @@ end
 ---@return integer count tasks that are still there
 function M.frame(budget)
   local time = clock()
-  M.be_patient(time - framed >= FRAME)
+  local patient = time - framed >= FRAME
+  if patient ~= is_patient then
+    M.be_patient(patient)
+  end
   framed = time
   return run(budget and time + budget)
 end

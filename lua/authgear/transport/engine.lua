@@ -111,14 +111,17 @@ function Engine:exchange(...)
   local task = scheduler.current
   if not task then
     return exchange_in_loop(self, ...)
-  elseif not may_begin(task) then
+  elseif (task.cancelled or scheduler.last) and not may_begin(task) then
     return cancelled(false)
   end
   local job, code, message, retryable, sent = self.engine:submit(self.settings, task.number, ...)
   if not job then
     return nil, code, message, retryable, sent
+  elseif task.job then
+    scheduler.keep(task, job)
+  else
+    task.job = job
   end
-  scheduler.keep(task, job)
   local status, headers, body, version
   repeat
     park()
@@ -127,7 +130,11 @@ function Engine:exchange(...)
     end
     status, headers, body, version, sent = job:take()
   until status ~= "wait"
-  scheduler.release(task, job)
+  if task.job == job then
+    task.job = nil
+  else
+    scheduler.release(task, job)
+  end
   return status, headers, body, version, sent
 end
 
