@@ -174,12 +174,9 @@ end
 ---@return boolean|nil sent
 function Transport:exchange(method, url, headers, body, timeout, connect_timeout, max_body, secret)
   if current.current or self.loop and waits_apart(self) then
-    local engine, code, message, retryable, sent = self.engine, nil, nil, nil, nil
-    if not engine or self.closed then
-      engine, code, message, retryable, sent = engine_of(self)
-      if not engine then
-        return nil, code, message, retryable, sent
-      end
+    local engine, code, message, retryable, sent = engine_of(self)
+    if not engine then
+      return nil, code, message, retryable, sent
     end
     return engine:exchange(method, url, headers, body, timeout, connect_timeout, max_body, false, secret)
   end
