@@ -125,7 +125,9 @@ describe("a URL that opens another application", function()
 
   it("costs nothing when it could not be used", function()
     local before = record()
-    refused("invalid_url", client:make_pre_authenticated_url { web_application_client_id = "webapp", web_application_uri = "/x" })
+    local err = refused("invalid_url",
+      client:make_pre_authenticated_url { web_application_client_id = "webapp", web_application_uri = "/x" })
+    assert.equal("the web application's URI is not an absolute URI", err.message)
     assert.equal(0, exchanges())
     assert.equal(before, record())
   end)

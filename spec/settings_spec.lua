@@ -232,6 +232,19 @@ describe("a logged-in client", function()
       end
     end)
 
+    it("that is none is called what the caller calls it", function()
+      for page, what in pairs {
+        bogus = "the page is neither known by name nor an absolute URL",
+        ["https://x.test/a b"] = "the page's URL holds a character that may not be there",
+        ["https://x.test/" .. ("a"):rep(2048)] = "the page's URL is longer than 2048 bytes",
+      } do
+        assert.equal(what, refused("invalid_url", client:make_page_url(page)).message)
+        assert.equal(what, refused("invalid_url", client:open_url(page, { ui = no_ui })).message)
+      end
+      local err = refused("invalid_url", client:start_authentication { redirect_uri = "bogus" })
+      assert.equal("the redirect URI is not an absolute URI", err.message)
+    end)
+
     it("is not made without a session", function()
       client:clear_session_state()
       refused("no_session", client:open("settings", { ui = no_ui }))

@@ -8,6 +8,8 @@
 #include "core/url.h"
 #include "core/withhold.h"
 
+#define AG_LONGEST_REDIRECT_URI 2048
+
 const char *ag_authz_option_name(ag_authz_param p)
 {
 #define AG_AUTHZ_OPTION(name, option, wire) option,
@@ -16,19 +18,31 @@ const char *ag_authz_option_name(ag_authz_param p)
     return names[p];
 }
 
+/* What the caller knows the redirect URI as. */
+static const char *name_of(ag_authz_kind kind)
+{
+    switch (kind) {
+    case AG_AUTHZ_PAGE: return "page's URL";
+    case AG_AUTHZ_PRE_AUTHENTICATED: return "web application's URI";
+    default: return "redirect URI";
+    }
+}
+
 /* A redirect URI is http(s) to loopback, https, or an app's own scheme (RFC 8252 section 7). */
-static bool check_redirect_uri(ag_view uri, ag_err *e)
+static bool check_redirect_uri(ag_authz_kind kind, ag_view uri, ag_err *e)
 {
     size_t i;
     bool colon = false;
     for (i = 0; i < uri.n; i++) {
         if (uri.p[i] <= 0x20 || uri.p[i] > 0x7e || uri.p[i] == '#')
-            return ag_fail(e, AG_E_INVALID_URL, "the redirect URI holds a character that may not be there");
+            return ag_fail(e, AG_E_INVALID_URL, "the %s holds a character that may not be there", name_of(kind));
         colon = colon || (i > 0 && uri.p[i] == ':');
     }
-    if (!colon || uri.n > 2048)
-        return ag_fail(e, AG_E_INVALID_URL, "the redirect URI is not an absolute URI");
-    return true;
+    if (uri.n > AG_LONGEST_REDIRECT_URI)
+        return ag_fail(e, AG_E_INVALID_URL, "the %s is longer than %d bytes", name_of(kind), AG_LONGEST_REDIRECT_URI);
+    if (!colon && kind == AG_AUTHZ_PAGE)
+        return ag_fail(e, AG_E_INVALID_URL, "the page is neither known by name nor an absolute URL");
+    return colon || ag_fail(e, AG_E_INVALID_URL, "the %s is not an absolute URI", name_of(kind));
 }
 
 static const char *response_type(ag_authz_kind kind)
@@ -76,7 +90,7 @@ bool ag_authz_url(const ag_alloc *a, const ag_metadata *m, ag_view client_id, ag
     ag_view base = ag_str_view(&m->authorization_endpoint);
     ag_buf b;
     size_t start;
-    if (!check_redirect_uri(o->redirect_uri, e))
+    if (!check_redirect_uri(o->kind, o->redirect_uri, e))
         return false;
     if (l != NULL && !ag_pkce_challenge(l->verifier, challenge))
         return ag_fail(e, AG_E_MEMORY, "SHA-256 failed");
