@@ -4,6 +4,7 @@
 -- runs-on: 5.1 5.4 jit
 
 local authgear = require "authgear"
+local core = require "authgear.core"
 local files = require "spec.support.files"
 local sdk = require "spec.support.sdk"
 local server = require "spec.support.server"
@@ -110,6 +111,17 @@ describe("the command-line tool on a terminal", function()
       interrupt({ "login", "--console" }, "> $")
       home.env.AUTHGEAR_ENDPOINT = nil
       interrupt({ "configure" }, "Endpoint[^\n]*: $")
+    end)
+
+    it("while it reads what is to be sent", function()
+      files.sh("mkfifo", home.dir .. "/first")
+      local running = home:start({ "fetch", "-d", "@" .. home.dir .. "/first", "-d", "@-", dev.app .. "/public/echo" },
+        { terminal = true })
+      files.sh("timeout 60 sh -c " .. files.quote("echo a=1 >" .. home.dir .. "/first")) -- goes on once it reads there
+      core.sleep(0.2) -- it is at standard input by then, most likely; before, Ctrl-C ends it as well
+      running:say "\3"
+      local status, out = running:wait()
+      assert.equal(130, status, out)
     end)
 
     it("while it waits for the browser", function()

@@ -1,54 +1,10 @@
---- Bodies of `authgear fetch`: read from the command line, a file or standard input, written to a file or the screen. Must never
--- send what is not text to a terminal, unless it was asked to.
+--- The answer's body of `authgear fetch`: written to a file or the screen. Must never send what is not text to a terminal, unless
+-- it was asked to.
 local core = require "authgear.core"
 
 local NO_SUCH_FILE = 2 -- ENOENT, everywhere
 
 local M = {}
-
--- What DATA stands for; nil and what is wrong.
-local function contents(input, data)
-  if data:sub(1, 1) ~= "@" then
-    return data
-  elseif data == "@-" then
-    return input:read "*a" or ""
-  end
-  local file, why = io.open(data:sub(2), "rb")
-  local text = file and file:read "*a"
-  if file then
-    file:close()
-  end
-  if not text then
-    return nil, "cannot read " .. (why or data:sub(2) .. ": it is no file")
-  end
-  return text
-end
-
---- The request's body; nil: there is none; nil and what is wrong.
----@return string|nil
----@return string|nil
-function M.read(input, data, data_json)
-  if data and data_json then
-    return nil, "--data and --data-json exclude each other"
-  elseif data_json then
-    local text, why = contents(input, data_json)
-    if text and core.json_decode(text) == nil then
-      return nil, "--data-json is no JSON"
-    end
-    return text, why
-  elseif not data then
-    return nil
-  end
-  local parts = {}
-  for i, one in ipairs(data) do
-    local text, why = contents(input, one)
-    if not text then
-      return nil, why
-    end
-    parts[i] = text
-  end
-  return table.concat(parts, "&")
-end
 
 --- A body in a JSON value: as it is if it is text that JSON can hold.
 ---@return string|nil

@@ -2,6 +2,7 @@
 -- request is nothing.
 local body = require "authgear.cli.body"
 local clean = require("authgear.cli.screen").clean
+local datas = require "authgear.cli.data"
 
 local M = {
   summary = "send a request with a fresh access token",
@@ -22,6 +23,8 @@ local M = {
   },
   text = [[
 The token is refreshed first if needed, and goes to https and loopback addresses only; a 401 leads to one refresh and a second try.
+Data of more than 4 MiB is read while it is sent, and is sent once: a 401 is the answer then, and a redirect that asks for it again
+an error. JSON is checked first and may have 16 MiB.
 The body is printed as it comes. With --json the answer is one JSON value: status, url, headers, body.]],
 }
 
@@ -47,7 +50,7 @@ local function has_header(headers, wanted)
   end
 end
 
--- The request's options for client:fetch; nil and what is wrong.
+-- The request's options for client:fetch, and where its body comes from, if it has one; nil and what is wrong.
 local function request_of(context, options)
   local headers, why = headers_of(options.header)
   if not headers then
@@ -57,17 +60,22 @@ local function request_of(context, options)
   if options.max_redirects and not redirects then
     return nil, "--max-redirects is a number"
   end
-  local data
-  data, why = body.read(context.screen.input, options.data, options.data_json)
+  local data, given, length
+  data, why = datas.new(context.screen, options.data, options.data_json)
   if why then
     return nil, why
-  elseif data and not has_header(headers, "content-type") then
-    headers["Content-Type"] = options.data_json and "application/json" or "application/x-www-form-urlencoded"
+  elseif data then
+    given, length = data:body()
+    if not given then
+      return nil, length
+    elseif not has_header(headers, "content-type") then
+      headers["Content-Type"] = options.data_json and "application/json" or "application/x-www-form-urlencoded"
+    end
   end
   return {
-    method = options.request and options.request:upper() or (options.head and "HEAD") or nil, headers = headers, body = data,
-    max_redirects = redirects, authorization = not options.no_token,
-  }
+    method = options.request and options.request:upper() or (options.head and "HEAD") or nil, headers = headers, body = given,
+    body_length = length, max_redirects = redirects, authorization = not options.no_token,
+  }, data
 end
 
 local function head_of(response)
@@ -131,9 +139,9 @@ function M.run(context, options, arguments)
   if not url then
     return context:usage "fetch needs a URL"
   end
-  local request, why = request_of(context, options)
+  local request, data = request_of(context, options)
   if not request then
-    return context:usage(why)
+    return context:usage(data)
   end
   local client, code
   if options.no_token then
@@ -156,6 +164,8 @@ function M.run(context, options, arguments)
     writer:abandon()
     if writer.why then
       err = { code = "output", message = writer.why }
+    elseif data and data.why then
+      err = { code = "input", message = data.why }
     end
     return context:fail(err)
   end

@@ -36,19 +36,21 @@ local function is_terminal(fd)
   return module ~= nil and module.is_terminal(fd)
 end
 
---- What the person answers: a line of standard input. Meanwhile Ctrl-C ends the program at once: nothing is under way.
----@param format string|nil as io.read's ("*l")
+--- Reads standard input: what the person answers, a line, or bytes. Meanwhile Ctrl-C ends the program at once: nothing is under
+--- way that must not be lost.
+---@param format string|integer|nil as io.read's ("*l")
 ---@return string|nil
+---@return string|nil why
 function Screen:read(format)
   local module = terminal()
   if module then
     module.interrupt_ends(true)
   end
-  local line = self.input:read(format or "*l")
+  local text, why = self.input:read(format or "*l")
   if module then
     module.interrupt_ends(false)
   end
-  return line
+  return text, why
 end
 
 --- A text from elsewhere for the screen: without what could move its cursor or worse.
@@ -80,7 +82,7 @@ function Screen:note(...)
 end
 
 -- The tool's own codes, which say nothing that the message does not.
-local PLAIN = { usage = true, output = true, http_status = true }
+local PLAIN = { usage = true, input = true, output = true, http_status = true }
 
 local function words_of(err)
   if getmetatable(err) then
