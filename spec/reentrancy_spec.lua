@@ -1,10 +1,28 @@
 -- takes: 3
 -- What user code does while the client is at work: calls it again, closes it, configures it anew, raises, yields.
 -- After each the client answers, nothing is held, and what belongs to nobody is let go of.
+local fake_storage = require "spec.support.fake_storage"
 local task_world = require "spec.support.task_world"
 
 local new_world, logged_in, log_in = task_world.new, task_world.logged_in, task_world.log_in
 local LIFETIME = task_world.LIFETIME
+
+-- Logged in, with a host that can only block. Second what says how many seconds it was asked to wait so far.
+local function blocking()
+  local slept, world = 0, nil
+  local medium = fake_storage.medium()
+  world = new_world { host = { sleep = function(seconds)
+    slept = slept + seconds
+    world.host.time = world.host.time + seconds
+  end }, storage = fake_storage.new(medium), lock_timeout = 120 }
+  world.medium = medium
+  world:in_task(function()
+    return log_in(world)
+  end)
+  return world, function()
+    return slept
+  end
+end
 
 describe("a listener", function()
   it("can refresh, fetch and log out", function()
@@ -211,6 +229,27 @@ describe("a call from inside the work it would have to wait for", function()
       return world.client:refresh_access_token_if_needed()
     end))
     assert.equal("host", err and err.code)
+  end)
+end)
+
+describe("a call that needs a lock which another process keeps", function()
+  it("ends with its time, and has tried only as often as it has waited", function()
+    local world, slept = blocking()
+    local lock, tries = world.options.storage.lock, 0
+    world.options.storage.lock = function(self, name)
+      tries = tries + 1
+      if tries > 10000 then
+        error "tried too often"
+      end
+      return lock(self, name)
+    end
+    world.medium.owner = "another process"
+    local ok, err = world.client:clear_session_state()
+    assert.is_nil(ok)
+    assert.equal("timeout", err.code)
+    assert.is_true(slept() > 59 and slept() <= 60, slept())
+    world.medium.owner = nil
+    assert.is_true(world.client:clear_session_state())
   end)
 end)
 

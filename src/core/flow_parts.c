@@ -197,8 +197,10 @@ static void on_lock(ag_flow *f, const ag_input *in);
 
 static void try_again(ag_flow *f, const ag_input *in)
 {
-    (void)in;
-    ag_flow_want(f, AG_FX_LOCK, on_lock);
+    if (in->ok)
+        ag_flow_want(f, AG_FX_LOCK, on_lock);
+    else
+        ag_flow_fail_with(f, in->err);  /* no pause, no other try: it would be one after another */
 }
 
 /* Waits a little longer each time, spread out so that waiters do not march in step. */
