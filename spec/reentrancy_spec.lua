@@ -8,7 +8,7 @@ local new_world, logged_in, log_in = task_world.new, task_world.logged_in, task_
 local LIFETIME = task_world.LIFETIME
 
 -- Logged in, with a host that can only block. Second what says how many seconds it was asked to wait so far.
-local function blocking()
+local function blocking_world()
   local slept, world = 0, nil
   local medium = fake_storage.medium()
   world = new_world { host = { sleep = function(seconds)
@@ -234,7 +234,7 @@ end)
 
 describe("a call that needs a lock which another process keeps", function()
   it("ends with its time, and has tried only as often as it has waited", function()
-    local world, slept = blocking()
+    local world, slept = blocking_world()
     local lock, tries = world.options.storage.lock, 0
     world.options.storage.lock = function(self, name)
       tries = tries + 1
@@ -250,6 +250,69 @@ describe("a call that needs a lock which another process keeps", function()
     assert.is_true(slept() > 59 and slept() <= 60, slept())
     world.medium.owner = nil
     assert.is_true(world.client:clear_session_state())
+  end)
+end)
+
+describe("a call that needs the lock, made from inside the work that holds it", function()
+  it("by the storage, is refused at once, and the work goes on", function()
+    local world, slept = blocking_world()
+    local del, ok, err = world.options.storage.del, nil, nil
+    world.options.storage.del = function(self, name)
+      ok, err = world.client:clear_session_state()
+      return del(self, name)
+    end
+    assert.is_true(world.client:clear_session_state())
+    assert.is_nil(ok)
+    assert.equal("host", err.code)
+    assert.equal(0, slept())
+    assert.is_nil(world.medium.owner)
+    world.options.storage.del = del
+    assert.is_true(world.client:clear_session_state())
+  end)
+
+  it("by a finalizer, is refused at once, and the work goes on", function()
+    local world, slept = blocking_world()
+    local del, errs = world.options.storage.del, {}
+    local here, apart = coroutine.running(), false
+    local function finalizer()
+      apart = apart or coroutine.running() ~= here -- newer LuaJITs: it cannot be seen there
+      errs[#errs + 1] = select(2, world.client:clear_session_state())
+    end
+    local function leave_garbage()
+      for _ = 1, 3 do
+        if newproxy then
+          getmetatable(newproxy(true)).__gc = finalizer
+        else
+          setmetatable({}, { __gc = finalizer })
+        end
+      end
+    end
+    world.options.storage.del = function(self, name)
+      leave_garbage()
+      collectgarbage()
+      collectgarbage()
+      return del(self, name)
+    end
+    assert.is_true(world.client:clear_session_state())
+    assert.is_true(#errs > 1) -- Lua 5.1's stack may still hold the last
+    for _, err in ipairs(errs) do
+      assert.equal(apart and "timeout" or "host", err.code)
+    end
+    assert.equal(not apart, slept() == 0)
+  end)
+
+  it("is not refused when that work is gone", function()
+    local world, slept = blocking_world()
+    local runtime = world.client._runtime
+    local unlock = runtime.storage.unlock
+    runtime.storage.unlock = function()
+      error "no"
+    end
+    assert.is_false(pcall(world.client.clear_session_state, world.client))
+    runtime.storage.unlock = unlock
+    assert.is_true(runtime.lock_taken)
+    assert.is_true(world.client:clear_session_state())
+    assert.equal(0, slept())
   end)
 end)
 

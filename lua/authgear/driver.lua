@@ -7,6 +7,7 @@ local current = require "authgear.current"
 local errors = require "authgear.lazy" "authgear.errors"
 local protect = require "authgear.protect"
 local record = require "authgear.record"
+local running = require("authgear.running").running
 
 local fx = core.fx
 local want, feed, feed_answer, feed_error = core.want, core.feed, core.feed_answer, core.feed_error
@@ -56,6 +57,23 @@ local function is_held_by_another(lock, flow)
   return holder ~= nil and holder ~= flow
 end
 
+local function this_thread()
+  return running() or "main"
+end
+
+-- Does the holder stand below us on this coroutine's stack? Then it goes on when we return, and not before: a function of the
+-- storage calls the client, or a finalizer that was run in the middle.
+local function is_below(lock)
+  if lock.thread ~= this_thread() then
+    return false
+  elseif lock.looked_for ~= lock.flow then -- once for each, since finalizers run in the collector
+    lock.looked_for = lock.flow
+    collectgarbage() -- one that is gone has left its thread to others
+    collectgarbage()
+  end
+  return lock.flow ~= nil
+end
+
 -- Has the caller, whose thread this is, no time left, or cancelled? What has been sent goes on all the same (law 5).
 local function given_up(runtime, run)
   if run.sent then
@@ -76,7 +94,9 @@ on[fx.LOCK] = function(runtime, flow, run)
     return feed_error(flow, why, what)
   end
   local lock = runtime.lock
-  if is_held_by_another(lock, flow) then
+  if is_held_by_another(lock, flow) and is_below(lock) then
+    return feed_error(flow, "host", "called from inside the work that it would have to wait for", false)
+  elseif is_held_by_another(lock, flow) then
     run.lock_tries = (run.lock_tries or 0) + 1
     if run.lock_tries % TRIES_BEFORE_COLLECTING == 0 then
       collectgarbage() -- the holder's coroutine may have been thrown away; the next time finds out
@@ -84,7 +104,7 @@ on[fx.LOCK] = function(runtime, flow, run)
     return feed(flow, false)
   end
   unlock(runtime) -- what a flow that is gone, or this one before an interruption, left behind
-  lock.flow = flow
+  lock.flow, lock.thread = flow, this_thread()
   runtime.lock_taken = true
   local taken, code, message, retryable = runtime.storage:try_lock()
   if not taken then
