@@ -18,7 +18,8 @@ describe("a log-in that the storage keeps", function()
     options = options or {}
     local storage = fake_storage.keeping(fake_storage.new(medium), medium)
     return assert(authgear.new { endpoint = options.endpoint or world.endpoint, client_id = options.client_id or world.client_id,
-      name = options.name, storage = options.storage or storage, transport = world, host = { sleep = function() end }, retry = false,
+      name = options.name, storage = options.storage or storage, transport = world, retry = false,
+      host = options.host or { sleep = function() end },
       clock = { monotonic = function() return time end, wall = function() return 1700000000 + time end } })
   end
 
@@ -206,6 +207,34 @@ describe("a log-in that the storage keeps", function()
       refused("no_login", client(options), url)
     end
     assert(client(options):finish_authentication((begin(client(options)))))
+    files.remove(dir)
+  end)
+
+  it("waits for the file's lock as its host waits, and not where that refuses to", function()
+    local dir = files.temp_dir(true)
+    local options = { storage = authgear.storage.file { dir = dir } }
+    local holder = assert(require("authgear.file").open { dir = dir, name = "default/logins" })
+    local slept, refusal = 0, nil
+    options.host = { sleep = function()
+      slept = slept + 1
+      if slept % 3 == 0 then
+        holder:unlock()
+      end
+    end }
+    local one = client(options)
+    local refuses = function() return refusal end
+    one._runtime.host.refuses = refuses
+    assert.is_true(holder:try_lock())
+    local url = begin(one)
+    assert.equal(3, slept)
+    assert.is_true(holder:try_lock())
+    assert(one:finish_authentication(url))
+    assert.equal(6, slept)
+    assert.is_true(holder:try_lock())
+    refusal = "not here"
+    refused("phase", one, url)
+    assert.equal(6, slept)
+    holder:close()
     files.remove(dir)
   end)
 

@@ -86,13 +86,13 @@ function M.store(runtime, flow, _, text)
   return end_access(runtime, number, version, M.feed_done(flow, runtime.storage:set(text)))
 end
 
--- A login under way, which waits beside the record: see docs/storage.md.
+-- A login under way, which waits beside the record: see docs/storage.md. The host is for storages of ours that have to wait.
 function M.keep(runtime, flow, _, name, bytes, seconds)
-  return M.feed_done(flow, runtime.logins:keep(name, bytes, seconds))
+  return M.feed_done(flow, runtime.logins:keep(name, bytes, seconds, runtime.host))
 end
 
 function M.take(runtime, flow, _, name)
-  local bytes, code, message, retryable = runtime.logins:take(name)
+  local bytes, code, message, retryable = runtime.logins:take(name, runtime.host)
   if bytes == nil and code ~= nil then
     return feed_error(flow, code, message, retryable)
   end

@@ -2,6 +2,7 @@
 -- never finished stay until newer ones push them out; the core refuses them when they are too old, and none can be read without
 -- its callback.
 -- Must never keep its lock while anybody else's code runs.
+local blocking = require "authgear.host.blocking"
 local core = require "authgear.core"
 local protect = require "authgear.protect"
 
@@ -70,7 +71,7 @@ local function update(store, change)
   return value
 end
 
-local function lock(store)
+local function lock(store, host)
   local last = core.now() + PATIENCE
   while true do
     local taken, code, message, retryable = store:try_lock()
@@ -81,7 +82,11 @@ local function lock(store)
     elseif core.now() > last then
       return nil, "lock_timeout", "another process keeps the lock of the log-ins under way", true
     end
-    require("authgear.host.blocking").sleep(PAUSE)
+    local refusal = host.refuses and host.refuses()
+    if refusal then
+      return nil, "phase", refusal
+    end
+    host.sleep(PAUSE)
   end
 end
 
@@ -94,13 +99,13 @@ local function unlocked(store, ok, ...)
 end
 
 -- A store for each call: of one that is interrupted between two lines here, the collector lets go of the lock.
-local function with_lock(dir, name, change)
+local function with_lock(dir, name, host, change)
   local store, code, message, retryable = require("authgear.storage.file").new { dir = dir, name = name .. "/logins" }
   if not store then
     return nil, code, message, retryable
   end
   local ok
-  ok, code, message, retryable = lock(store)
+  ok, code, message, retryable = lock(store, host or blocking)
   if not ok then
     return nil, code, message, retryable
   end
@@ -114,12 +119,14 @@ local M = {}
 ---@param name string the client's
 ---@param login string
 ---@param bytes string
+---@param _ number|nil for how many seconds; it is the core that refuses what is older
+---@param host authgear.Host|nil by which the lock is waited for
 ---@return boolean|nil ok
 ---@return string|nil code
 ---@return string|nil message
 ---@return boolean|nil retryable
-function M.keep(dir, name, login, bytes)
-  return with_lock(dir, name, function(list)
+function M.keep(dir, name, login, bytes, _, host)
+  return with_lock(dir, name, host, function(list)
     remove(list, login)
     while #list >= MOST do
       table.remove(list, 1)
@@ -130,12 +137,13 @@ function M.keep(dir, name, login, bytes)
 end
 
 --- Hands it out and forgets it; nil: there is none.
+---@param host authgear.Host|nil as keep's
 ---@return string|nil bytes
 ---@return string|nil code
 ---@return string|nil message
 ---@return boolean|nil retryable
-function M.take(dir, name, login)
-  return with_lock(dir, name, function(list)
+function M.take(dir, name, login, host)
+  return with_lock(dir, name, host, function(list)
     local bytes = remove(list, login)
     return bytes, bytes ~= nil
   end)
