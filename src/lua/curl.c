@@ -3,9 +3,9 @@
  * before the first request (libcurl is slow to load), nor call a Lua function.
  *
  *   pool:send(...)      the fields of a request one by one (curl_private.h): status, headers,
- *                       body, version; or nil, code, message, retryable, sent; or a
- *                       transfer when it is not over after SLICE seconds. A table each
- *                       way would cost more than all the rest of this file.
+ *                       body, version; or nil, code, message, retryable, sent; or false
+ *                       and a transfer when it is not over after SLICE seconds. A table
+ *                       each way would cost more than all the rest of this file.
  *   pool:start(req)     a transfer, or nil, code, message, retryable, sent
  *   t:step(seconds)     what is next: "headers", status, block | "chunk", bytes |
  *                       "need" | "wait" | "done" | "error", code, message, retryable, sent
@@ -181,9 +181,10 @@ static int pool_send(lua_State *L)
     ag_pool_set_loose(p, t); /* what follows may raise for want of memory */
     step = ag_transfer_step(t, SLICE);
     if (step == AG_STEP_WAIT) {
+        lua_pushboolean(L, 0);
         new_transfer(L, p, 2 + AG_FIELD_BODY)->t = t;
         ag_pool_set_loose(p, NULL);
-        return 1;
+        return 2;
     }
     if (step == AG_STEP_DONE)
         n = push_answer(L, t);

@@ -120,10 +120,10 @@ local function send_here(self, req)
   local status, headers, body, version
   status, headers, body, version, sent = pool:send(req.method, req.url, req.headers, req.body, req.timeout,
     req.connect_timeout, req.max_body, req.fresh, req.secret)
-  if not status then -- the others are code, message, retryable
+  if status == false then -- slow: goes on as a transfer, so that it can be cancelled and Ctrl-C works
+    return drive.run(headers, req, POLL)
+  elseif not status then -- the others are code, message, retryable
     return nil, headers, body, version, sent
-  elseif type(status) == "userdata" then -- slow: goes on as a transfer, so that it can be cancelled and Ctrl-C works
-    return drive.run(status, req, POLL)
   end
   return { status = status, headers = headers, body = body, http_version = version }
 end
@@ -152,12 +152,9 @@ function Transport:send(req)
   return send_here(self, req)
 end
 
-local function answer_of(status, headers, body, version, sent)
-  if type(status) ~= "userdata" then
-    return status, headers, body, version, sent
-  end
-  local answer, code, message, retryable -- slow, as above
-  answer, code, message, retryable, sent = drive.run(status, {}, POLL)
+-- Slow, as above.
+local function drive_exchange(transfer)
+  local answer, code, message, retryable, sent = drive.run(transfer, {}, POLL)
   if not answer then
     return nil, code, message, retryable, sent
   end
@@ -188,7 +185,12 @@ function Transport:exchange(method, url, headers, body, timeout, connect_timeout
       return nil, code, message, retryable, sent
     end
   end
-  return answer_of(pool:send(method, url, headers, body, timeout, connect_timeout, max_body, false, secret))
+  local status, lines, text, version, sent = pool:send(method, url, headers, body, timeout, connect_timeout, max_body, false,
+    secret)
+  if status == false then
+    return drive_exchange(lines)
+  end
+  return status, lines, text, version, sent
 end
 
 --- The same in two halves, for what must not be lost: a Ctrl-C in lua.c raises the moment a C function
