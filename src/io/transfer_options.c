@@ -227,7 +227,7 @@ static void forget_url(ag_transfer *t)
 
 static bool is_url(const ag_transfer *t, ag_view url)
 {
-    return t->url.n == url.n && memcmp(t->url.p, url.p, url.n) == 0;
+    return t->url.n > 0 && t->url.n == url.n && memcmp(t->url.p, url.p, url.n) == 0; /* none is set: it is no URL yet */
 }
 
 /* libcurl takes a URL apart for every request, a sixth of all it does for a small one. It need
