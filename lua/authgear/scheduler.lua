@@ -304,7 +304,7 @@ function M.guarded(...)
   end
 end
 
--- Is this call made from inside a run?
+-- Is this call made from inside the run of the current task?
 local function is_inside()
   local task = M.current
   local status = coroutine.status(task.thread)
@@ -340,10 +340,7 @@ end
 ---@return integer count tasks that are still there
 function M.frame(budget)
   local time = clock()
-  local patient = time - framed >= FRAME
-  if patient ~= is_patient then
-    M.be_patient(patient)
-  end
+  M.be_patient(time - framed >= FRAME)
   framed = time
   return run(budget and time + budget)
 end
