@@ -261,12 +261,12 @@ end
 -- 401 and no redirect. So it is sent first, without one (which would cost more than all else here). Gives the response;
 -- or nil and, if it was sent, what came of it, which a flow takes on from there.
 local function send_at_once(runtime, url, method, block, body, timeout, max_body)
-  local transport, client, own, refuses = runtime.transport, runtime.client, runtime.own_headers, runtime.host.refuses
+  local transport, client, own = runtime.transport, runtime.client, runtime.own_headers
   if not (own and transport.exchange) or runtime.due[1] or (runtime.has_look and record.has_changed(runtime) ~= false) then
     return nil
   end
   local version, now = core.fetch_at_once(runtime.core, url)
-  if version == nil or version ~= client._version or runtime.closed or (refuses and refuses()) then
+  if version == nil or version ~= client._version or runtime.closed or driver.refusal(runtime) then
     return nil -- what is wrong with it the flow says
   end
   local headers = block == "" and own or block .. own
